@@ -1,0 +1,157 @@
+"""PCRE over bytes: compiled once, limited, UTF-8 where subject and pattern both are.
+
+The functions of `msys.pcre` and every `*_match` and `*_replace` of messages are built on this. Knows nothing of Lua
+functions as replacements or of streaming; a bad pattern is `BadPattern`, a pattern that never ends is `PolicyLimit`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import pcre2
+
+from msys.lua import Table
+from msys.lua.bytestr import to_bytes, to_str
+from msys.ports import PolicyLimit
+
+MATCH_LIMIT = 5_000_000  # chosen: a quarter of a second of backtracking on today's machines, PCRE's default halved
+MATCH_LIMIT_ERRORS = {-47, -53, -63, -46}  # match, depth and heap limit; JIT stack overflow
+CACHED = 1000  # compiled patterns kept; policy has tens, patterns built from data must not pile up
+
+REFERENCE = re.compile(rb"\$(\d{1,3})|\$\{(\w+)\}|\\(\d{1,2})|\\([\\$])", re.ASCII)
+
+
+class BadPattern(Exception):
+    """A pattern that PCRE does not take: its text and the offset of the mistake."""
+
+    def __init__(self, text: str, offset: int) -> None:
+        super().__init__(text)
+        self.text = text
+        self.offset = offset
+
+
+@lru_cache(maxsize=CACHED)
+def compiled(pattern: bytes, utf: bool) -> Any:
+    """The pattern with its limits; BadPattern when it does not parse."""
+    verbs = b"(*LIMIT_MATCH=%d)" % MATCH_LIMIT
+    if utf:
+        verbs += b"(*UTF)"
+    try:
+        return pcre2.compile(verbs + pattern)
+    except pcre2.PatternError as error:
+        offset = max(0, getattr(error, "pos", len(verbs)) - len(verbs))
+        raise BadPattern(str(error.msg), offset) from None
+
+
+def is_utf8(content: bytes) -> bool:
+    """Whether the bytes are UTF-8 (ASCII is)."""
+    if content.isascii():
+        return True
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def prepare(subject: bytes, pattern: str) -> Any:
+    """The compiled form of `pattern` (a Lua string) that suits `subject`."""
+    source = to_bytes(pattern)
+    plain = (
+        subject.isascii() and source.isascii() and b"\\x{" not in source and b"\\p" not in source
+    )
+    return compiled(source, not plain and is_utf8(source) and is_utf8(subject))
+
+
+def matches(subject: bytes, pattern: str) -> Iterator[Any]:
+    """Each match of `pattern`, from left to right, not overlapping."""
+    ready = prepare(subject, pattern)
+    try:
+        yield from ready.finditer(subject)
+    except pcre2.LibraryError as error:
+        raise limit_or_bug(error, pattern) from None
+
+
+def limit_or_bug(error: Any, pattern: str) -> BaseException:
+    """The limit as something pcall does not catch; anything else as it is."""
+    if error.code in MATCH_LIMIT_ERRORS:
+        return PolicyLimit(f"the pattern {pattern!r} was given up: {error.msg}")
+    return BadPattern(str(error.msg), 0)
+
+
+def match_table(match: Any) -> Table:
+    """`[0]` the whole match, `[1]`… the captures, named captures by name; unset ones are nil."""
+    found = Table({0: to_str(match.group())})
+    for number, text in enumerate(match.groups(), 1):
+        if text is not None:
+            found[number] = to_str(text)
+    for name, number in match.re.groupindex.items():
+        text = match.group(number)
+        if text is not None:
+            found[name] = to_str(text)
+    return found
+
+
+def search_bytes(subject: bytes, pattern: str) -> Table | None:
+    """The table of the first match, or None. BadPattern when the pattern does not parse."""
+    ready = prepare(subject, pattern)
+    try:
+        found = ready.search(subject)
+    except pcre2.LibraryError as error:
+        raise limit_or_bug(error, pattern) from None
+    return None if found is None else match_table(found)
+
+
+def expand(template: bytes) -> Callable[[Any], bytes]:
+    """A function that fills `$1`, `${1}`, `${name}`, `\\1` from a match; `\\\\` and `\\$` are literal."""
+    if b"$" not in template and b"\\" not in template:
+        return lambda match: template
+
+    def fill(match: Any) -> bytes:
+        def one(reference: re.Match[bytes]) -> bytes:
+            literal = reference.group(4)
+            if literal is not None:
+                return literal
+            name = reference.group(1) or reference.group(2) or reference.group(3)
+            if name.isdigit():
+                number = int(name)
+            else:
+                number = match.re.groupindex.get(name.decode("ascii"), -1)
+            if not 0 <= number <= match.re.groups:
+                return b""
+            return match.group(number) or b""
+
+        return REFERENCE.sub(one, template)
+
+    return fill
+
+
+def substitute_with(
+    subject: bytes, pattern: str, replacement: Callable[[Any], bytes | None], limit: int = 0
+) -> tuple[bytes, int]:
+    """Replace matches by what `replacement` returns (None keeps one); at most `limit`, 0 for all of them."""
+    pieces: list[bytes] = []
+    at = count = 0
+    for match in matches(subject, pattern):
+        text = replacement(match)
+        if text is not None:
+            start, end = match.span()
+            pieces += [subject[at:start], text]
+            at = end
+        count += 1
+        if count == limit:
+            break
+    if not pieces:
+        return subject, 0
+    pieces.append(subject[at:])
+    return b"".join(pieces), len(pieces) // 2
+
+
+def substitute_bytes(
+    subject: bytes, pattern: str, replacement: str, limit: int = 0
+) -> tuple[bytes, int]:
+    """All occurrences replaced, and how many there were."""
+    return substitute_with(subject, pattern, expand(to_bytes(replacement)), limit)
