@@ -28,6 +28,10 @@ class PortError(Exception):
         self.code = code
 
 
+class PolicyLimit(BaseException):
+    """Policy used up its time or its matching. Not an Exception: Lua's pcall must not hide it."""
+
+
 class Clock(Protocol):
     def now(self) -> float:
         """Seconds since the epoch, UTC."""
@@ -124,6 +128,10 @@ class Outbox(Protocol):
 
 class State(Protocol):
     """Shared state: in this process by default, in Redis or Valkey when several share it."""
+
+    def counter_open(self, path: str, semantics: str) -> Later[str]:
+        """A handle of the counter; the other calls take it in place of a path, also after an unlink."""
+        ...
 
     def counter_add(self, path: str, delta: int) -> Later[int]: ...
     def counter_read(self, path: str) -> Later[int]: ...
