@@ -10,14 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from msys.lua.environment import Environment
     from msys.message import Message
 
 T = TypeVar("T")
-Later = T | Awaitable[T]
+Later: TypeAlias = T | Awaitable[T]
 
 
 class PortError(Exception):
@@ -252,7 +252,7 @@ _waiter: ContextVar[Callable[[Awaitable[Any]], Any]] = ContextVar("msys_waiter")
 def wait(value: Later[T]) -> T:
     """What `value` is, or will be: an awaitable puts this greenlet to sleep until the event loop has the answer."""
     if isawaitable(value):
-        return _waiter.get()(value)  # type: ignore[no-any-return]
+        return _waiter.get()(value)
     return value  # type: ignore[return-value]
 
 
