@@ -20,7 +20,13 @@ ALLOWED = {
     "moonpost.sim": ("moonpost", "msys", "lua2py"),
     "samples": ("msys",),
 }
-PURE = ("lua2py", "moonpost.phases", "moonpost.queue.schedule", "moonpost.outbound.conversation", "moonpost.spool.record")
+PURE = (
+    "lua2py",
+    "moonpost.phases",
+    "moonpost.queue.schedule",
+    "moonpost.outbound.conversation",
+    "moonpost.spool.record",
+)
 IMPURE_MODULES = {"asyncio", "socket", "ssl", "time", "threading"}
 
 
@@ -49,7 +55,9 @@ def under(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(prefix + ".")
 
 
-@pytest.mark.parametrize(("name", "path"), modules(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "path"), modules(), ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_imports_follow_the_arrows(name: str, path: Path) -> None:
     allowed = ALLOWED[max((key for key in ALLOWED if under(name, key)), key=len)]
     for line, module in imports(path):
@@ -58,11 +66,17 @@ def test_imports_follow_the_arrows(name: str, path: Path) -> None:
         assert first not in ROOTS.values(), f"{where}: import the package, not its source root"
         assert first != "tests", where
         if first in ROOTS:
-            assert any(under(module, prefix) for prefix in allowed), f"{where}: {name} may import {allowed}"
+            assert any(under(module, prefix) for prefix in allowed), (
+                f"{where}: {name} may import {allowed}"
+            )
             if ".testing" in module:
-                assert ".testing" in name or name.startswith("moonpost.sim"), f"{where}: testing packages are for tests and sim"
+                assert ".testing" in name or name.startswith("moonpost.sim"), (
+                    f"{where}: testing packages are for tests and sim"
+                )
         if any(under(name, prefix) for prefix in PURE):
-            assert module.split(".")[0] not in IMPURE_MODULES, f"{where}: {name} takes bytes and time as arguments"
+            assert module.split(".")[0] not in IMPURE_MODULES, (
+                f"{where}: {name} takes bytes and time as arguments"
+            )
 
 
 @pytest.mark.parametrize("root", sorted(set(ROOTS.values())))

@@ -109,7 +109,9 @@ class Function(Expr):
     params: list[Param]
     vararg: bool
     body: Block
-    name: str = ""  # as a person would call it: from the statement it stands in; empty for an anonymous one
+    name: str = (
+        ""  # as a person would call it: from the statement it stands in; empty for an anonymous one
+    )
     method: bool = False  # declared with a colon: `self` is the first of params
 
 

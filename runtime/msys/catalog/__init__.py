@@ -99,7 +99,9 @@ def _words(text: str) -> tuple[str, ...]:
 def _results(text: str) -> tuple[Result, ...] | None:
     if text == "...":
         return None
-    return tuple(Result(tuple(w.removesuffix("?").split("|")), w.endswith("?")) for w in _words(text))
+    return tuple(
+        Result(tuple(w.removesuffix("?").split("|")), w.endswith("?")) for w in _words(text)
+    )
 
 
 @cache

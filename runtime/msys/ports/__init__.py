@@ -55,7 +55,9 @@ class DnsAnswer:
 
 
 class Dns(Protocol):
-    def lookup(self, name: str, rtype: str, server: str | None = None) -> Later[Sequence[DnsAnswer]]:
+    def lookup(
+        self, name: str, rtype: str, server: str | None = None
+    ) -> Later[Sequence[DnsAnswer]]:
         """Records in answer order, MX best first. PortError NXDOMAIN, NODATA, SERVFAIL, REFUSED, TIMEOUT, FORMERR."""
         ...
 
@@ -70,7 +72,12 @@ class HttpReply:
 
 class Http(Protocol):
     def request(
-        self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes, timeout_s: float | None
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        timeout_s: float | None,
     ) -> Later[HttpReply]:
         """PortError with a curl-like word (`COULDNT_CONNECT`, `OPERATION_TIMEDOUT`, …) when no reply came."""
         ...
@@ -97,7 +104,9 @@ class Database(Protocol):
         """Rows by column name, at most max_rows; PortError for an unknown datasource or a failed statement."""
         ...
 
-    def execute(self, cachename: str, sql: str, params: Sequence[Any] | Mapping[str, Any]) -> Later[int]: ...
+    def execute(
+        self, cachename: str, sql: str, params: Sequence[Any] | Mapping[str, Any]
+    ) -> Later[int]: ...
 
 
 class Log(Protocol):
@@ -142,7 +151,9 @@ class State(Protocol):
     def gauge_add(self, name: str, key: str, delta: int) -> Later[int]: ...
     def gauge_get(self, name: str, key: str) -> Later[int]: ...
     def gauge_remove(self, name: str, key: str) -> Later[None]: ...
-    def series_define(self, name: str, kind: str, interval: float, windows: int, options: Mapping[str, Any]) -> None: ...
+    def series_define(
+        self, name: str, kind: str, interval: float, windows: int, options: Mapping[str, Any]
+    ) -> None: ...
     def series_add(self, name: str, key: str, count: float) -> Later[None]: ...
     def series_count(self, name: str, key: str, start: int, end: int) -> Later[float]: ...
     def series_remove(self, name: str, key: str) -> Later[None]: ...
@@ -213,7 +224,9 @@ class Ports:
     configuration: Configuration
     pools: Pools
     sessions: Sessions
-    services: dict[str, Any] = field(default_factory=dict)  # state of msys packages that outlives a generation
+    services: dict[str, Any] = field(
+        default_factory=dict
+    )  # state of msys packages that outlives a generation
 
 
 @dataclass(slots=True)
@@ -230,7 +243,9 @@ class Call:
     message: Message | None = None
     can_wait: bool = True  # what msys.asyncOk answers
     output: Callable[[str], None] | None = None  # where print goes; None: the panic log
-    at_end: list[Callable[[], None]] = field(default_factory=list)  # run when the callout returned (held locks, spawned jobs)
+    at_end: list[Callable[[], None]] = field(
+        default_factory=list
+    )  # run when the callout returned (held locks, spawned jobs)
 
 
 _call: ContextVar[Call] = ContextVar("msys_call")
@@ -252,8 +267,8 @@ _waiter: ContextVar[Callable[[Awaitable[Any]], Any]] = ContextVar("msys_waiter")
 def wait(value: Later[T]) -> T:
     """What `value` is, or will be: an awaitable puts this greenlet to sleep until the event loop has the answer."""
     if isawaitable(value):
-        return _waiter.get()(value)
-    return value  # type: ignore[return-value]
+        return _waiter.get()(value)  # type: ignore[no-any-return]
+    return value
 
 
 def set_waiter(waiter: Callable[[Awaitable[Any]], Any]) -> None:

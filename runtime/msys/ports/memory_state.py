@@ -1,8 +1,8 @@
 """Shared state inside one process: counters, gauge caches, audit series, shares.
 
-Deterministic: time is asked of the clock it is given, and nothing happens between calls. The server
-uses it when no shared store is configured, tests and `moonpost sim` always. Knows nothing of policy;
-keys and values are plain.
+Deterministic: time is asked of the clock it is given, and nothing happens between calls. The
+server uses it when no shared store is configured, tests and `moonpost sim` always. Knows nothing of
+policy; keys and values are plain.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class MemoryState:
             found = self._paths[path] = _Counter(path, semantics, self._now())
         return found
 
-    # Gauge caches: the time to live counts from the last change; a full cache drops the oldest change.
+    # Gauge caches: time to live counts from the last change; a full cache drops the oldest one.
 
     def gauge_define(self, name: str, maxelems: int, ttl: float, replicated: bool) -> None:
         found = self._gauges.get(name)

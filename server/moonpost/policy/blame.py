@@ -39,9 +39,7 @@ def of_limit(limit: PolicyLimit, module: str, callout: str) -> PolicyError:
 
 def of_answer(answer: Any, module: str, callout: str) -> PolicyError:
     """A verdict that is none."""
-    rule = (
-        f"{module}:{callout} must return one of msys.VALIDATE_CONT msys.VALIDATE_DONE or msys.VALIDATE_AGAIN"
-    )
+    rule = f"{module}:{callout} must return one of msys.VALIDATE_CONT msys.VALIDATE_DONE or msys.VALIDATE_AGAIN"
     return PolicyError(
         module=module,
         callout=callout,

@@ -74,7 +74,11 @@ class Bridge:
             except TimeoutError as error:
                 late = timer.expired()
                 resume = answer.sleeper.throw
-                argument = PolicyLimit(f"policy took longer than {self._limits.total_s:g} s in all") if late else error
+                argument = (
+                    PolicyLimit(f"policy took longer than {self._limits.total_s:g} s in all")
+                    if late
+                    else error
+                )
             except BaseException as error:
                 resume, argument = answer.sleeper.throw, error
             watch.begin(used_s)
@@ -108,7 +112,11 @@ class Bridge:
                     answer = function(*args)
                 except BaseException as error:
                     answer = _Failed(error)
-                del function, args, job  # nothing of a finished callout stays alive in an idle worker
+                del (
+                    function,
+                    args,
+                    job,
+                )  # nothing of a finished callout stays alive in an idle worker
                 job = home.switch(answer)
                 answer = None
 

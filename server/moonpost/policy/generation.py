@@ -78,7 +78,9 @@ class Generation:
 
     def run_dealloc(self, state: PolicyState) -> Outcome | Awaitable[Outcome]:
         """validate_dealloc of the modules that ran in this session, and of no other."""
-        rows = tuple(b for b in self._bound.get("validate_dealloc", ()) if b.module in state.entered)
+        rows = tuple(
+            b for b in self._bound.get("validate_dealloc", ()) if b.module in state.entered
+        )
         if not rows:
             return NOTHING_RAN
         answer: Outcome | Awaitable[Outcome] = self._bridge.start(

@@ -33,7 +33,9 @@ class Outcome:
 
     verdict: int = CONT
     error: PolicyError | None = None
-    decided_by: str = ""  # `dnsbl/policy.lua:23`: the line that last set a code, discarded or disconnected
+    decided_by: str = (
+        ""  # `dnsbl/policy.lua:23`: the line that last set a code, discarded or disconnected
+    )
     results: list[Any] = field(default_factory=list)  # of hooks: first values, in module order
     ran: int = 0  # how many modules have this callout
 

@@ -31,7 +31,9 @@ class Limits:
 class Watch:
     """Knows whether policy is running now, and for how long."""
 
-    _active: Watch | None = None  # the process has one timer; the watch that began last owns the ticks
+    _active: Watch | None = (
+        None  # the process has one timer; the watch that began last owns the ticks
+    )
     _armed = False
 
     def __init__(self, limits: Limits) -> None:

@@ -58,13 +58,20 @@ def session_table(registered: Table) -> Table:
 class Runner:
     """Runs callouts in one generation's environment."""
 
-    def __init__(self, environment: Environment, ports: Ports, *, missing_return: str = "error") -> None:
+    def __init__(
+        self, environment: Environment, ports: Ports, *, missing_return: str = "error"
+    ) -> None:
         self._environment = environment
         self._ports = ports
         self._lenient = missing_return == "cont"
 
     def run(
-        self, rows: Iterable[Bound], callout: str, state: PolicyState, args: tuple[Any, ...], message: Any
+        self,
+        rows: Iterable[Bound],
+        callout: str,
+        state: PolicyState,
+        args: tuple[Any, ...],
+        message: Any,
     ) -> Outcome:
         """Call each module in turn until one answers DONE or fails. Runs inside a greenlet."""
         row = callouts()[callout]
@@ -123,7 +130,11 @@ class Runner:
 
     def _judge(self, answer: Any, module: str, row: Callout, outcome: Outcome) -> None:
         if row.answers == "verdict":
-            if isinstance(answer, (int, float)) and not isinstance(answer, bool) and answer in (CONT, DONE):
+            if (
+                isinstance(answer, (int, float))
+                and not isinstance(answer, bool)
+                and answer in (CONT, DONE)
+            ):
                 outcome.verdict = int(answer)
             elif answer is None and (self._lenient or row.name == "validate_set_binding"):
                 outcome.verdict = CONT
