@@ -13,11 +13,9 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 
+from msys.ports import PolicyLimit
+
 TICK_S = 0.1  # chosen: how late a limit may be noticed, against ten signals per second of CPU
-
-
-class PolicyLimit(BaseException):
-    """Policy used up its time. The text says which limit; the traceback says where it was."""
 
 
 @dataclass(frozen=True, slots=True)

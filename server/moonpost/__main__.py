@@ -1,0 +1,5 @@
+"""`python -m moonpost` is the `moonpost` command."""
+
+from moonpost.cli import main
+
+main()
