@@ -1,0 +1,142 @@
+"""Source to tree.
+
+`grammar` finds the first mistake in Lua's own words; what it accepts, luaparser arranges and `build` turns into
+our tree. Never raises for what a script contains, and returns in time linear in its length. Needs no deep C
+stack: the recursion limit is raised while it runs, and nesting ends at Lua's own 200 levels.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from antlr4.atn.PredictionMode import PredictionMode
+from antlr4.error.Errors import ParseCancellationException
+from antlr4.error.ErrorStrategy import BailErrorStrategy
+from luaparser.parser.LuaParser import LuaParser
+
+from lua2py import literals
+from lua2py.build import Builder
+from lua2py.diagnostics import Diagnostic
+from lua2py.grammar import Mistake, first_mistake
+from lua2py.mask import dressed
+from lua2py.source import SourceFile
+from lua2py.tokens import END, NUMBER, STRING, Lexed, Token, lex
+from lua2py.tree import Chunk
+
+FRAMES = 20_000  # Python calls: 200 levels of Lua take luaparser at most a third of it
+
+# The kind of a mistake to its code.
+CODES = {
+    "unexpected": "L101",
+    "expected": "L102",
+    "unclosed": "L103",
+    "scan": "L104",
+    "statement": "L105",
+    "ambiguous": "L106",
+    "break": "L107",
+    "vararg": "L108",
+    "limit": "L109",
+}
+BYTECODE = "\x1bLua"
+
+
+def parse(source: SourceFile, std: str = "thr") -> tuple[Chunk | None, list[Diagnostic]]:
+    """The tree of a chunk, or None and the mistake; warnings and notes about its text besides.
+
+    std: `thr` for Momentum's Lua, `5.1` for stock Lua.
+    """
+    if source.text.startswith(BYTECODE):
+        return None, [Diagnostic("L110", source.span(0, 4), source.path)]
+    lexed = lex(source, std)
+    with deep_recursion():
+        mistake, ambiguous = first_mistake(lexed.tokens, std)
+        if mistake:
+            return None, [_diagnostic(source, lexed, mistake)]
+        try:
+            context = arranged(lexed.tokens)
+            chunk = Builder(source, lexed.tokens).chunk(context, lexed.comments)
+        except (ParseCancellationException, RecursionError) as error:
+            args = {"message": f"{type(error).__name__} after the grammar check"}
+            return None, [Diagnostic("L190", source.span(0, 0), source.path, args)]
+    found = [
+        Diagnostic("L201", source.span(token.start, token.end), source.path) for token in ambiguous
+    ]
+    return chunk, found + list(_about_literals(source, lexed.tokens, std))
+
+
+@contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Room for Lua's 200 levels. Calls between Python functions take no C stack, so this is safe anywhere."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, FRAMES))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def arranged(tokens: list[Token]) -> Any:
+    """luaparser's parse tree of tokens that the grammar accepted.
+
+    SLL prediction takes `f(1)(1)(1)...` in linear time; full LL, which takes quadratic time for it, only if SLL
+    finds no way.
+    """
+    try:
+        return _parser(tokens, PredictionMode.SLL).start_()
+    except ParseCancellationException:
+        return _parser(tokens, PredictionMode.LL).start_()
+
+
+def _parser(tokens: list[Token], mode: Any) -> Any:
+    parser = LuaParser(dressed(tokens))
+    parser.removeErrorListeners()
+    parser._errHandler = BailErrorStrategy()
+    parser._interp.predictionMode = mode
+    return parser
+
+
+def _diagnostic(source: SourceFile, lexed: Lexed, mistake: Mistake) -> Diagnostic:
+    token = mistake.token
+    near = (token.near or token.text or END) if mistake.near else ""
+    span = source.span(token.start, token.end)
+    args = {
+        "message": mistake.message,
+        "near": f" near '{near}'" if near else "",
+        "line": mistake.line,
+    }
+    return Diagnostic(CODES[mistake.kind], span, source.path, args)
+
+
+def _about_literals(source: SourceFile, tokens: list[Token], std: str) -> Iterator[Diagnostic]:
+    """Notes about numbers and strings that mean something else than they look like."""
+    for token in tokens:
+        if token.kind == NUMBER and std == "thr" and literals.is_octal(token.text):
+            args = {"text": token.text, "value": token.value}
+            yield Diagnostic("L202", source.span(token.start, token.end), source.path, args)
+        elif token.kind == STRING and "\\" in token.text and token.text[0] != "[":
+            for offset, char in literals.unknown_escapes(token.text[1:-1], std):
+                start = token.start + 1 + offset
+                yield Diagnostic("L203", source.span(start, start + 2), source.path, {"char": char})
+
+
+def lua_message(diagnostic: Diagnostic, chunkname: str) -> str:
+    """What `loadstring` answers: the place as Lua names chunks, and Lua's message."""
+    line = diagnostic.args.get("line", diagnostic.span.line)
+    return f"{chunk_id(chunkname)}:{line}: {diagnostic.message}"
+
+
+def chunk_id(chunkname: str, size: int = 80) -> str:
+    """How Lua shows a chunk name: `=name` as it is, `@file` as a file, anything else as its first line."""
+    if chunkname.startswith("="):
+        return chunkname[1:size]
+    if chunkname.startswith("@"):
+        name, room = chunkname[1:], size - len(" '...' ") - 1
+        return name if len(name) <= room else "..." + name[-room:]
+    room = size - len(' [string "..."] ') - 1
+    first = re.split(r"[\r\n]", chunkname, maxsplit=1)[0]
+    shown = first[:room]
+    return f'[string "{shown}"]' if shown == chunkname else f'[string "{shown}..."]'
