@@ -1,0 +1,1 @@
+"""Receiving mail: sockets and timers around the pure machine of `moonpost.phases`."""

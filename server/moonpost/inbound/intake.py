@@ -1,0 +1,189 @@
+"""Turns chunks from the socket into command lines, contents and counted chunks.
+
+Pure: bytes in, items out. Content is searched once for its end, whatever the chunk borders; what is unstuffed, measured
+or refused is refused here, before anybody copies it. Knows nothing of sessions or policy.
+
+Only CR LF ends a line and only CR LF . CR LF ends content. A bare CR or LF in content is a problem reported at the real
+end, so that a message can't be cut in two where another server would see an end (RFC 5321 section 2.3.8).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+MAX_COMMAND = 12_288 + 512  # RFC 4954 section 4 wants 12288 octets for AUTH; RFC 5321 says 512
+END = b"\r\n.\r\n"
+
+
+class Problem(Enum):
+    """Why content is not fit to be accepted."""
+
+    TOO_LARGE = auto()
+    BARE_NEWLINE = auto()
+    LINE_TOO_LONG = auto()
+
+
+class Line(NamedTuple):
+    """A command line without its end. One character per byte."""
+
+    text: str
+    problem: Problem | None = None
+
+
+class Content(NamedTuple):
+    """A whole content, unstuffed, or an empty one with what was wrong with it."""
+
+    data: bytes
+    problem: Problem | None = None
+
+
+class Chunk(NamedTuple):
+    """The bytes of one BDAT command."""
+
+    data: bytes
+
+
+Item = Line | Content | Chunk
+
+
+class Intake:
+    """What came in and was not yet asked for."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._next = self._line
+        self._searched = 0  # how far the buffer holds nothing of interest
+        self._limit = 0
+        self._max_line = 0
+        self._left = 0
+        self._dropping = False  # inside a line or content that is too long already
+
+    def feed(self, data: bytes) -> None:
+        self._buffer += data
+
+    def __len__(self) -> int:
+        """Bytes that wait to be read."""
+        return len(self._buffer)
+
+    def next(self) -> Item | None:
+        """The next whole item, or None until more has come."""
+        return self._next()
+
+    def clear(self) -> None:
+        """Forget what was not read: TLS begins, or the session ends."""
+        self._buffer.clear()
+        self._searched = 0
+        self._dropping = False
+
+    def take(self, size: int) -> bytes:
+        """Up to `size` raw bytes, for protocols that are not line based."""
+        data = bytes(self._buffer[:size])
+        del self._buffer[: len(data)]
+        self._searched = 0
+        return data
+
+    def expect_content(self, limit_bytes: int = 0, max_line_bytes: int = 0) -> None:
+        """What comes next is content up to its end."""
+        self._next = self._content
+        self._limit = limit_bytes
+        self._max_line = max_line_bytes
+        self._searched = 0
+        self._dropping = False
+
+    def expect_chunk(self, size: int, *, discard: bool = False) -> None:
+        """What comes next are `size` bytes of anything."""
+        self._next = self._chunk
+        self._left = size
+        self._dropping = discard
+
+    def _line(self) -> Line | None:
+        buffer = self._buffer
+        at = buffer.find(b"\n", self._searched)
+        if at < 0:
+            if len(buffer) > MAX_COMMAND:
+                self._dropping = True
+                buffer.clear()
+            self._searched = len(buffer)
+            return None
+        raw = buffer[: at + 1]
+        del buffer[: at + 1]
+        self._searched = 0
+        if self._dropping or at > MAX_COMMAND:
+            self._dropping = False
+            return Line("", Problem.TOO_LARGE)
+        if raw.find(b"\r") != at - 1 or at == 0:
+            return Line("", Problem.BARE_NEWLINE)
+        return Line(raw[:-2].decode("latin-1"))
+
+    def _content(self) -> Content | None:
+        buffer = self._buffer
+        if self._searched == 0 and not self._dropping and buffer[:3] == b".\r\n":
+            return self._finish(b"", 3, None)
+        at = buffer.find(END, self._searched)
+        if at >= 0:
+            if self._dropping or (self._limit and at + 2 > self._limit):
+                return self._finish(b"", at + 5, Problem.TOO_LARGE)
+            data = bytes(memoryview(buffer)[: at + 2])
+            return self._finish(data, at + 5, None)
+        if self._limit and len(buffer) > self._limit + len(END):
+            self._dropping = True
+        if self._dropping:
+            del buffer[:-4]
+        # An empty content must still be recognized when its three bytes come one by one.
+        self._searched = max(len(buffer) - 4, 0) if len(buffer) > 3 else 0
+        return None
+
+    def _finish(self, data: bytes, used: int, problem: Problem | None) -> Content:
+        del self._buffer[:used]
+        self._searched = 0
+        self._dropping = False
+        self._next = self._line
+        problem = problem or content_problem(data, self._max_line)
+        return Content(b"" if problem else unstuffed(data), problem)
+
+    def _chunk(self) -> Chunk | None:
+        if self._dropping:
+            gone = min(self._left, len(self._buffer))
+            del self._buffer[:gone]
+            self._left -= gone
+            if self._left:
+                return None
+            data = b""
+        else:
+            if len(self._buffer) < self._left:
+                return None
+            data = bytes(memoryview(self._buffer)[: self._left])
+            del self._buffer[: self._left]
+        self._dropping = False
+        self._searched = 0
+        self._next = self._line
+        return Chunk(data)
+
+
+def content_problem(data: bytes, max_line_bytes: int = 0) -> Problem | None:
+    """What is wrong with a whole content."""
+    lines = data.count(b"\r\n")
+    if data.count(b"\n") != lines or data.count(b"\r") != lines:
+        return Problem.BARE_NEWLINE
+    if max_line_bytes and has_long_line(data, max_line_bytes):
+        return Problem.LINE_TOO_LONG
+    return None
+
+
+def has_long_line(data: bytes, max_line_bytes: int) -> bool:
+    """Whether a line has more than `max_line_bytes` with its end; looks at few of the bytes."""
+    at, size = 0, len(data)
+    while size - at > max_line_bytes:
+        newline = data.rfind(b"\n", at, at + max_line_bytes)
+        if newline < 0:
+            return True
+        at = newline + 1
+    return False
+
+
+def unstuffed(data: bytes) -> bytes:
+    """Without the dot that a sender puts before a line's own (RFC 5321 section 4.5.2)."""
+    if b"\r\n." in data:
+        data = data.replace(b"\r\n.", b"\r\n")
+    return data[1:] if data[:1] == b"." else data

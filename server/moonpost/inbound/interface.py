@@ -1,0 +1,79 @@
+"""What receiving needs from the rest of the server.
+
+The application puts the real ones here, tests put small fakes. Knows nothing of how they work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from moonpost.phases.actions import Reception
+from msys.message import Message
+
+
+class Keeper(Protocol):
+    """Takes responsibility for accepted mail."""
+
+    async def keep(self, messages: Sequence[Message], reception: Reception) -> None:
+        """Commit all of them, or none; returns when they are durable, and then the 250 is sent.
+
+        Raises moonpost.spool.interface.SpoolFull (452) or SpoolError (451).
+        """
+        ...
+
+
+class Bouncer(Protocol):
+    """Tells senders about recipients that policy refused after others were accepted."""
+
+    async def bounce(self, message: Message, code: int, text: str) -> None:
+        """Queue a bounce for one copy; durable when it returns. Errors as Keeper.keep."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a client presented with AUTH PLAIN or LOGIN. Bytes, as they came."""
+
+    mechanism: str
+    user: bytes
+    password: bytes
+
+
+class Authenticator(Protocol):
+    """Checks credentials against whatever the configuration names."""
+
+    async def check(self, credentials: Credentials) -> bool:
+        """Whether they are good. An exception is answered with 454: it is us, not them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the reject log is given: everything its line shows."""
+
+    phase: str
+    module: str
+    remote: str  # `ip:port`
+    local: str
+    conn_id: str
+    pathway: str
+    pathway_group: str
+    conn: dict[str, str]
+    mess: dict[str, str]
+    decided_by: str = ""
+    message_id: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since the start, for metrics. Only ever grows."""
+
+    connections: int = 0
+    refused_connections: int = 0
+    messages: int = 0
+    bytes: int = 0
+    rejections: int = 0
+    policy_failures: int = 0
+    timeouts: int = 0

@@ -1,0 +1,1 @@
+"""What happens to a session and its mail, in order: pure, bytes and time are arguments."""

@@ -1,0 +1,101 @@
+"""What one SMTP session is allowed and told: the listener's options, resolved for one peer.
+
+Plain data with the documented defaults; the configuration fills it. Knows nothing of sockets, TLS or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
+
+# Offered by default, in this order; SIZE, STARTTLS and AUTH are added where they apply.
+EXTENSIONS = (
+    "PIPELINING",
+    "8BITMIME",
+    "SMTPUTF8",
+    "DSN",
+    "ENHANCEDSTATUSCODES",
+    "CHUNKING",
+)
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """One session's options. Zero means no limit, as in the configuration."""
+
+    hostname: str = "localhost"  # in the banner, in replies and in 421
+    received_hostname: str = ""  # in Received; empty: hostname
+    banner: str = ""  # whole text after 220; empty: `<hostname> ESMTP`
+    banner_delay_s: float = 0.0  # how long to watch for peers that talk before the banner
+    max_message_bytes: int = 0
+    max_line_bytes: int = 0  # of content, with CR LF; RFC 5321 4.5.3.1.6 says 1000, senders say more
+    max_receptions_per_connection: int = 0
+    max_recipients_per_message: int = 0
+    max_recipients_per_connection: int = 0
+    max_bad_commands: int = 20  # chosen: unknown or malformed commands before 421
+    require_ehlo: bool = False
+    require_auth: bool = False
+    allow_null_envelope_sender: bool = True
+    allow_ip_literal: bool = True
+    allow_trailing_whitespace_in_commands: bool = False
+    domain_for_unqualified_sender_address: str = ""
+    domain_for_unqualified_recipient_addresses: str = ""
+    open_relay: bool = False
+    relay_hosts: Sequence[str] = ()  # networks that may relay
+    relay_domains: Sequence[str] = ()  # recipient domains accepted from anybody; `*.example.com`
+    relay_for_sending_domains: Sequence[str] | None = None  # sender domains that may relay; () all
+    extensions: Sequence[str] = EXTENSIONS
+    xclient_hosts: Sequence[str] = ()  # networks that may use XCLIENT
+    starttls_injection_policy: str = "reject"  # or "ignore"
+    reconfig_message: str = ""  # set: a session of an old generation gets 421 with it
+    context: Mapping[str, str] = field(default_factory=dict)  # first connection keys
+    pathway: str = "default"
+    pathway_group: str = ""
+    default_binding: str = ""  # "none": a message that ends in the default binding gets 451
+    bounce_refused_recipients: bool = True  # generate_bounces_for_multi_recipient_policy_rejections
+
+    @cached_property
+    def relay_networks(self) -> tuple[Network, ...]:
+        return tuple(ip_network(text, strict=False) for text in self.relay_hosts)
+
+    @cached_property
+    def xclient_networks(self) -> tuple[Network, ...]:
+        return tuple(ip_network(text, strict=False) for text in self.xclient_hosts)
+
+    @cached_property
+    def relay_domain_set(self) -> DomainSet:
+        return DomainSet(self.relay_domains)
+
+    @cached_property
+    def sending_domain_set(self) -> DomainSet | None:
+        if self.relay_for_sending_domains is None:
+            return None
+        return DomainSet(self.relay_for_sending_domains or ("*",))
+
+
+class DomainSet:
+    """Domain names and `*.example.com` wildcards, matched without regard to case."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        lowered = [pattern.lower().rstrip(".") for pattern in patterns]
+        self._exact = frozenset(pattern for pattern in lowered if "*" not in pattern)
+        self._suffixes = tuple(pattern[1:] for pattern in lowered if pattern.startswith("*"))
+
+    def __contains__(self, domain: object) -> bool:
+        name = str(domain).lower().rstrip(".")
+        return name in self._exact or (bool(self._suffixes) and name.endswith(self._suffixes))
+
+
+def within(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an IP address lies in one of the networks; no address lies in none."""
+    if not networks or not address:
+        return False
+    ip = ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    if mapped is not None:
+        ip = mapped
+    return any(ip in network for network in networks if network.version == ip.version)

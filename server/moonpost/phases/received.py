@@ -1,0 +1,43 @@
+"""The trace header of a received message (RFC 5321 section 4.4).
+
+Pure text: everything comes in as an argument. Names from outside are made harmless, never trusted.
+"""
+
+from __future__ import annotations
+
+import re
+from time import gmtime
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_UNFIT = re.compile(r"[^!-'*-\[\]-~\x80-\xff]")  # outside printable ASCII, or of comment syntax
+
+
+def date(now: float) -> str:
+    """`Mon, 23 Nov 2026 23:33:39 +0000`."""
+    t = gmtime(now)
+    return (
+        f"{_DAYS[t.tm_wday]}, {t.tm_mday:02d} {_MONTHS[t.tm_mon - 1]} {t.tm_year}"
+        f" {t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} +0000"
+    )
+
+
+def received(
+    *,
+    helo: str,
+    remote_ip: str,
+    hostname: str,
+    protocol: str,
+    message_id: str,
+    recipient: str,
+    now: float,
+) -> bytes:
+    """The whole header field with its CR LF. recipient: empty when there are several (they stay private)."""
+    greeting = _UNFIT.sub("?", helo)[:255] or "unknown"
+    address = f"IPv6:{remote_ip}" if ":" in remote_ip else remote_ip
+    literal = f" ([{address}])" if address else ""
+    for_one = f"\r\n\tfor <{recipient}>" if recipient else ""
+    return (
+        f"Received: from {greeting}{literal}\r\n\tby {hostname} with {protocol}"
+        f" id {message_id}{for_one};\r\n\t{date(now)}\r\n"
+    ).encode("latin-1", "replace")
