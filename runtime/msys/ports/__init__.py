@@ -191,6 +191,10 @@ class Pools(Protocol):
 
     def names(self) -> Sequence[str]: ...
     def stats(self, name: str) -> Mapping[str, float]: ...
+    def enter(self, pool: str) -> Later[Callable[[], None]]:
+        """Take a place in the pool, when one is free; returns how to give it back."""
+        ...
+
     def run(self, pool: str, job: Callable[[], T]) -> Later[T]:
         """Run blocking Python work off the event loop."""
         ...
@@ -206,6 +210,25 @@ class Sessions(Protocol):
     def count(self, cidr: str, service: str, listener: str | None = None) -> int: ...
     def monitor(self, kind: str, monitor: str, cidr: str, start: int, end: int) -> Later[float]:
         """kind: connections, receptions, rejections. PortError when the monitor is not configured."""
+        ...
+
+
+class Snmp(Protocol):
+    """SNMP traps."""
+
+    def trap(
+        self,
+        oid: str,
+        variable: str,
+        kind: str,
+        value: str | int,
+        destination: tuple[str, int] | None,
+        community: str | None,
+    ) -> None:
+        """Send one trap, without waiting; to all configured destinations when none is given.
+
+        kind: string, counter, gauge, IP.
+        """
         ...
 
 
@@ -227,6 +250,7 @@ class Ports:
     services: dict[str, Any] = field(
         default_factory=dict
     )  # state of msys packages that outlives a generation
+    snmp: Snmp | None = None  # None: not provided here
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """The ports as fakes: virtual time, DNS from a dictionary, canned HTTP, SQL in memory.
 
-They pass the same suite as the real ports (`check_ports.py`) and never wait: what the real ones answer
-later, these answer at once. Everything sent is kept. Tests of policy and `moonpost sim` use them.
+They pass the same suite as the real ports (`check_ports.py`) and never wait: what the real ones
+answer later, these answer at once. Everything sent is kept. Tests of policy and `moonpost sim` use them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from msys.ports import DnsAnswer, HttpReply, PortError, Ports
 from msys.ports.memory_state import MemoryState, address, network
+from msys.ports.placeholders import MissingParameter, named
 
 if TYPE_CHECKING:
     from msys.message import Message
@@ -221,8 +222,8 @@ class FakeDatabase:
         if connection is None:
             raise PortError("UNKNOWN_DATASOURCE", f"no datasource named '{cachename}'")
         try:
-            return connection.execute(sql, params)
-        except sqlite3.Error as error:
+            return connection.execute(*named(sql, params))
+        except (sqlite3.Error, MissingParameter) as error:
             raise PortError("SQL", f"{cachename}: {error}") from error
 
 
@@ -317,6 +318,10 @@ class FakePools:
 
     def stats(self, name: str) -> Mapping[str, float]:
         return {"invocations": self.invocations.get(name, 0), "num_threads": 1}
+
+    def enter(self, pool: str) -> Callable[[], None]:
+        self.invocations[pool] = self.invocations.get(pool, 0) + 1
+        return lambda: None
 
     def run(self, pool: str, job: Callable[[], T]) -> T:
         self.invocations[pool] = self.invocations.get(pool, 0) + 1

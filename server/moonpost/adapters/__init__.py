@@ -1,0 +1,1 @@
+"""The ports of `msys.ports` for real: DNS, HTTP, files, SQL, pools, time and sessions."""

@@ -1,0 +1,234 @@
+"""DNS by dnspython's asyncio resolver, behind a cache that keeps answers for their time to live.
+
+A cached answer is returned at once, without a switch to the event loop; equal questions under way are
+asked once. Failures of the name (NXDOMAIN, NODATA) are kept as RFC 2308 section 5 says, failures of
+servers are not kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import dns.asyncresolver
+import dns.exception
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdatatype
+import dns.resolver
+import dns.reversename
+from dns.nameserver import Do53Nameserver
+from dns.rdata import Rdata
+from dns.rdatatype import RdataType
+from msys.lua.bytestr import to_bytes, to_str
+
+from msys.ports import DnsAnswer, PortError
+
+CACHE_MAX = 10_000  # chosen: names with answers, about 1 KB each
+NEGATIVE_TTL_S = 60.0  # when the zone's SOA does not say
+NEGATIVE_TTL_MAX_S = 10_800.0  # RFC 2308 section 5: at most three hours
+TTL_MAX_S = 86_400.0
+
+Key = tuple[str, str, str | None]
+
+
+def _host(name: dns.name.Name) -> str:
+    text = name.to_text(omit_final_dot=name != dns.name.root)
+    return str(text)
+
+
+# rtype -> one record as (text, preference); types not named here are shown in zone file form
+TEXT: dict[RdataType, Callable[[Rdata], DnsAnswer]] = {
+    RdataType.MX: lambda r: DnsAnswer(_host(r.exchange), r.preference),  # type: ignore[attr-defined]
+    RdataType.TXT: lambda r: DnsAnswer(to_str(b"".join(r.strings))),  # type: ignore[attr-defined]
+    RdataType.PTR: lambda r: DnsAnswer(_host(r.target)),  # type: ignore[attr-defined]
+    RdataType.NS: lambda r: DnsAnswer(_host(r.target)),  # type: ignore[attr-defined]
+    RdataType.CNAME: lambda r: DnsAnswer(_host(r.target)),  # type: ignore[attr-defined]
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    answers: tuple[DnsAnswer, ...]
+    failure: tuple[str, str] | None  # code and text of a PortError
+    until: float
+
+    def give(self) -> tuple[DnsAnswer, ...]:
+        if self.failure is not None:
+            raise PortError(*self.failure)
+        return self.answers
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What `dns_cache stats` shows."""
+
+    lookups: int = 0
+    hits: int = 0
+    queries: int = 0
+    failures: int = 0
+
+
+def nameserver(text: str) -> Do53Nameserver:
+    """`127.0.0.1`, `127.0.0.1:5353`, `::1` or `[::1]:5353`. ValueError when it is none of them."""
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or port
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    return Do53Nameserver(str(ip_address(host)), int(port))
+
+
+def question(name: str, rtype: str) -> tuple[dns.name.Name, RdataType]:
+    """The name and type to ask for; PTR takes an address as well. PortError FORMERR for neither."""
+    try:
+        kind = dns.rdatatype.from_text(rtype)
+        if kind is RdataType.PTR:
+            try:
+                return dns.reversename.from_address(name), kind
+            except dns.exception.SyntaxError:
+                pass
+        text = to_bytes(name).decode("utf-8")
+        return dns.name.from_text(text), kind
+    except (dns.exception.DNSException, UnicodeError, ValueError) as error:
+        raise PortError("FORMERR", f"{name} {rtype}: {error}") from None
+
+
+class Resolver:
+    """The Dns port.
+
+    nameservers: `address` or `address:port`; empty: those of `resolv_conf`. now: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        nameservers: Sequence[str] = (),
+        *,
+        now: Callable[[], float],
+        resolv_conf: str = "/etc/resolv.conf",
+        timeout_s: float = 5.0,
+        lifetime_s: float = 15.0,
+    ) -> None:
+        self._now = now
+        self._timeout_s = timeout_s
+        self._lifetime_s = lifetime_s
+        self._resolv_conf = resolv_conf
+        self._default = self._resolver(nameservers)
+        self._others: dict[str, dns.asyncresolver.Resolver] = {}
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._asking: dict[Key, asyncio.Future[_Kept]] = {}
+        self.statistics = Statistics()
+
+    def lookup(
+        self, name: str, rtype: str, server: str | None = None
+    ) -> Sequence[DnsAnswer] | Awaitable[Sequence[DnsAnswer]]:
+        key = (name.lower().rstrip("."), rtype.upper(), server)
+        self.statistics.lookups += 1
+        kept = self._kept.get(key)
+        if kept is not None:
+            if kept.until > self._now():
+                self.statistics.hits += 1
+                self._kept.move_to_end(key)
+                return kept.give()
+            del self._kept[key]
+        return self._ask_once(key)
+
+    def flush(self) -> None:
+        self._kept.clear()
+
+    async def _ask_once(self, key: Key) -> Sequence[DnsAnswer]:
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = asyncio.ensure_future(self._ask(key))
+            self._asking[key] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(key, None))
+        # A session that goes away must not take the answer from the others that wait for it.
+        kept = await asyncio.shield(asking)
+        return kept.give()
+
+    async def _ask(self, key: Key) -> _Kept:
+        name, rtype, server = key
+        self.statistics.queries += 1
+        try:
+            qname, kind = question(name, rtype)
+            answer = await self._for(server).resolve(
+                qname, kind, raise_on_no_answer=False, search=False
+            )
+        except PortError as error:
+            return _Kept((), (error.code, str(error)), 0.0)
+        except dns.resolver.NXDOMAIN as error:
+            return self._keep_failure(key, "NXDOMAIN", _negative_ttl_s(error))
+        except dns.resolver.NoNameservers as error:
+            code = _server_failure(error)
+        except dns.exception.Timeout:
+            code = "TIMEOUT"
+        except dns.resolver.YXDOMAIN:
+            code = "YXDOMAIN"
+        except (dns.exception.DNSException, OSError):
+            code = "SERVFAIL"
+        else:
+            if answer.rrset is None:
+                return self._keep_failure(key, "NODATA", _soa_ttl_s(answer.response))
+            text = TEXT.get(kind, lambda record: DnsAnswer(record.to_text()))
+            found = sorted(map(text, answer.rrset), key=lambda one: one.preference or 0)
+            ttl_s = min(float(answer.rrset.ttl), TTL_MAX_S)
+            return self._keep(key, _Kept(tuple(found), None, self._now() + ttl_s))
+        self.statistics.failures += 1
+        return _Kept((), (code, f"{name} {rtype}: {code}"), 0.0)
+
+    def _keep_failure(self, key: Key, code: str, ttl_s: float) -> _Kept:
+        failure = (code, f"{key[0]} {key[1]}: {code}")
+        return self._keep(key, _Kept((), failure, self._now() + min(ttl_s, NEGATIVE_TTL_MAX_S)))
+
+    def _keep(self, key: Key, kept: _Kept) -> _Kept:
+        self._kept[key] = kept
+        while len(self._kept) > CACHE_MAX:
+            self._kept.popitem(last=False)
+        return kept
+
+    def _for(self, server: str | None) -> dns.asyncresolver.Resolver:
+        if server is None:
+            return self._default
+        found = self._others.get(server)
+        if found is None:
+            try:
+                found = self._others[server] = self._resolver([server])
+            except ValueError as error:
+                raise PortError("FORMERR", f"DNS server '{server}': {error}") from None
+        return found
+
+    def _resolver(self, nameservers: Sequence[str]) -> dns.asyncresolver.Resolver:
+        resolver = dns.asyncresolver.Resolver(configure=False)
+        if nameservers:
+            resolver.nameservers = [nameserver(text) for text in nameservers]
+        else:
+            resolver.read_resolv_conf(self._resolv_conf)
+        resolver.timeout = self._timeout_s
+        resolver.lifetime = self._lifetime_s
+        return resolver
+
+
+def _server_failure(error: dns.resolver.NoNameservers) -> str:
+    """The code of the last server that answered; SERVFAIL when none did."""
+    for *_, response in reversed(error.kwargs.get("errors", [])):
+        if isinstance(response, dns.message.Message):
+            return str(dns.rcode.to_text(response.rcode()))
+    return "SERVFAIL"
+
+
+def _negative_ttl_s(error: dns.resolver.NXDOMAIN) -> float:
+    responses = error.kwargs.get("responses") or {}
+    return min((_soa_ttl_s(response) for response in responses.values()), default=NEGATIVE_TTL_S)
+
+
+def _soa_ttl_s(response: dns.message.Message) -> float:
+    """RFC 2308 section 5: the lesser of the SOA's own time to live and its minimum."""
+    for rrset in response.authority:
+        if rrset.rdtype is RdataType.SOA:
+            return float(min(rrset.ttl, rrset[0].minimum))
+    return NEGATIVE_TTL_S
