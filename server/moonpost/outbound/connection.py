@@ -1,0 +1,263 @@
+"""One connection to a receiving host: moves the bytes of a conversation and keeps its time.
+
+Knows sockets, TLS and timeouts; what is said is `conversation`'s business, who gets what the queue's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from moonpost.outbound.answers import Fate, Outcome, Stage
+from moonpost.outbound.conversation import (
+    Conversation,
+    ConversationSettings,
+    Event,
+    Finished,
+    Letter,
+    Ready,
+    StartTls,
+    Unusable,
+)
+
+
+class Target(NamedTuple):
+    """Where to connect."""
+
+    host: str  # name, for TLS and logs
+    address: str
+    port: int
+    source: str | None = None  # local address, None: the system's choice
+
+
+class ConnectionFailed(Exception):
+    """No letter can be sent; `outcome` says why, in the words of the logs."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+
+
+class Connection(asyncio.Protocol):
+    """Implements the driver of one Conversation."""
+
+    def __init__(
+        self,
+        target: Target,
+        settings: ConversationSettings,
+        timeouts: Mapping[str, float],
+        tls: ssl.SSLContext | None = None,
+        on_idle_end: Callable[[Connection], None] | None = None,
+    ) -> None:
+        self.target = target
+        self.delivered = 0  # messages accepted on this connection
+        self.recipients = 0  # RCPT TO commands sent on it
+        self.bytes_sent = 0  # of the letter under way, or of the last one
+        self._talk = Conversation(settings)
+        self._timeouts = timeouts
+        self._tls = tls
+        self._on_idle_end = on_idle_end
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._finished: asyncio.Future[Finished] | None = None
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._failure: Outcome | None = None
+        self._handshake: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        target: Target,
+        settings: ConversationSettings,
+        timeouts: Mapping[str, float],
+        tls: ssl.SSLContext | None = None,
+        on_idle_end: Callable[[Connection], None] | None = None,
+    ) -> Connection:
+        """Connect and greet; returns when a letter can be sent. Raises ConnectionFailed."""
+        made = cls(target, settings, timeouts, tls, on_idle_end)
+        local = (target.source, 0) if target.source else None
+        try:
+            async with asyncio.timeout(timeouts["connect_timeout"]):
+                await made._loop.create_connection(
+                    lambda: made, target.address, target.port, local_addr=local
+                )
+        except TimeoutError:
+            raise ConnectionFailed(_unreached("connection timed out")) from None
+        except OSError as error:
+            raise ConnectionFailed(_unreached(error.strerror or str(error))) from error
+        try:
+            await made._ready
+        except asyncio.CancelledError:
+            made.abort()
+            raise
+        return made
+
+    @property
+    def usable(self) -> bool:
+        """Whether another letter can be sent."""
+        return self._talk.usable and self._transport is not None
+
+    @property
+    def local_address(self) -> str:
+        name = self._transport.get_extra_info("sockname") if self._transport else None
+        return f"{name[0]}:{name[1]}" if name else ""
+
+    @property
+    def tls_active(self) -> bool:
+        return self._talk.tls_active
+
+    async def send(self, letter: Letter) -> tuple[Outcome, ...]:
+        """Send a letter; one outcome for each recipient. Never raises for what the host does."""
+        if not self.usable:
+            failure = self._failure or _unreached("connection closed")
+            return (failure,) * len(letter.recipients)
+        self.bytes_sent = 0
+        self.recipients += len(letter.recipients)
+        self._finished = self._loop.create_future()
+        self._handle(self._talk.send(letter))
+        self._flush()
+        try:
+            finished = await self._finished
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        self.delivered += any(outcome.fate is Fate.DELIVERED for outcome in finished.outcomes)
+        return finished.outcomes
+
+    def close(self) -> None:
+        """Say QUIT and let go; does not wait for the answer."""
+        self._stop_timer()
+        if self._transport is not None:
+            self._talk.quit()
+            data = self._talk.outgoing()
+            if data:
+                self._transport.write(data)
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Drop the connection at once."""
+        self._stop_timer()
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._wait_for(self._talk.timeout_option)
+
+    def data_received(self, data: bytes) -> None:
+        self._handle(self._talk.receive(data))
+        self._flush()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        unsent = self._unsent()
+        self._transport = None
+        self._stop_timer()
+        why = f"connection lost: {exc}" if exc is not None else "connection closed by the host"
+        self._handle(self._talk.lose(f"421 4.4.2 [internal] {why}", unsent))
+
+    # in between
+
+    def _handle(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, Finished):
+                if self._finished is not None and not self._finished.done():
+                    self._finished.set_result(event)
+            elif isinstance(event, Ready):
+                if not self._ready.done():
+                    self._ready.set_result(None)
+            elif isinstance(event, StartTls):
+                self._handshake = self._loop.create_task(self._start_tls())
+            elif isinstance(event, Unusable):
+                self._end(event.outcome)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._failure = outcome
+        if not self._ready.done():
+            self._ready.set_exception(ConnectionFailed(outcome))
+            self._ready.exception()  # retrieved: an opener that was cancelled does not look any more
+        self._stop_timer()
+        if self._transport is not None:
+            self._transport.close()
+        if self._on_idle_end is not None:
+            self._on_idle_end(self)
+
+    def _flush(self) -> None:
+        data = self._talk.outgoing()
+        if data and self._transport is not None:
+            self.bytes_sent += len(data)
+            self._transport.write(data)
+        if self._talk.usable:
+            self._wait_for(self._talk.timeout_option)
+
+    def _unsent(self) -> bool:
+        transport: Any = self._transport
+        return bool(transport is not None and transport.get_write_buffer_size())
+
+    async def _start_tls(self) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        context = self._tls or ssl.create_default_context()
+        try:
+            async with asyncio.timeout(self._timeouts[self._talk.timeout_option]):
+                encrypted = await self._loop.start_tls(
+                    transport, self, context, server_hostname=self.target.host
+                )
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            why = getattr(error, "reason", None) or str(error) or "timed out"
+            self._handle(
+                self._talk.lose(f"454 4.7.5 [internal] TLS handshake failed: {why}", code=454)
+            )
+            return
+        if encrypted is None:  # the connection ended meanwhile
+            return
+        self._transport = encrypted
+        self._talk.tls_started()
+        self._flush()
+
+    # time: one timer for each connection, looked at when it fires, not moved with every answer
+
+    def _wait_for(self, option: str) -> None:
+        self._deadline = self._loop.time() + self._timeouts[option]
+        if self._timer is None or self._timer.when() > self._deadline:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = self._loop.call_at(self._deadline, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_the_clock)
+            return
+        if self._talk.stage is Stage.IDLE:
+            self._failure = Outcome(Fate.DEFERRED, 421, "421 idle connection closed", Stage.IDLE)
+            self.close()
+            if self._on_idle_end is not None:
+                self._on_idle_end(self)
+            return
+        text = (
+            f"421 4.4.2 [internal] no answer within {self._timeouts[self._talk.timeout_option]:g} s"
+        )
+        self._handle(self._talk.lose(text, self._unsent()))
+
+    def _stop_timer(self) -> None:
+        self._deadline = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _unreached(why: str) -> Outcome:
+    return Outcome(Fate.DEFERRED, 421, f"421 4.4.1 [internal] {why}", Stage.NOT_CONNECTED)
