@@ -19,7 +19,7 @@ from moonpost.policy.carry import carry_over
 from moonpost.policy.generation import Generation, unusable
 from moonpost.policy.interface import PolicyState
 from moonpost.policy.limits import PolicyLimit
-from moonpost.policy.loader import LoadFailed, Loader, Prepared, ScriptStanza
+from moonpost.policy.loader import Loader, LoadFailed, Prepared, ScriptStanza
 from moonpost.policy.runner import Runner
 from msys import namespace
 from msys.lua import open_libs
@@ -126,7 +126,9 @@ class Host:
         if self._current is not None:
             carry_over(self._current.environment.globals, environment.globals)
         warnings = list(prepared.warnings)
-        await self._in_policy(environment, "", lambda: self._run_scripts(prepared, environment, warnings))
+        await self._in_policy(
+            environment, "", lambda: self._run_scripts(prepared, environment, warnings)
+        )
         self._number += 1
         runner = Runner(environment, self._ports, missing_return=self._settings.missing_return)
         generation = Generation(
@@ -139,18 +141,24 @@ class Host:
             self._ports.log.panic("scriptlet", text, "warning")
         return generation, warnings
 
-    def _run_scripts(self, prepared: Prepared, environment: Environment, warnings: list[str]) -> None:
+    def _run_scripts(
+        self, prepared: Prepared, environment: Environment, warnings: list[str]
+    ) -> None:
         for script in prepared.scripts:
             before = len(environment.registrations)
             environment.script = script.path
             script.run(environment)
             names = [r.name for r in environment.registrations[before:]]
             if names and script.stanza not in names:
+                registered = ", ".join(names)
                 warnings.append(
-                    f'script "{script.stanza}" registers module {", ".join(names)}: the names differ, it runs all the same'
+                    f'script "{script.stanza}" registers module {registered}: '
+                    "the names differ; it runs all the same"
                 )
 
-    async def _in_policy(self, environment: Environment, callout: str, function: Callable[[], Any]) -> Any:
+    async def _in_policy(
+        self, environment: Environment, callout: str, function: Callable[[], Any]
+    ) -> Any:
         """Run `function` as policy; what it raises becomes LoadFailed."""
 
         def enter_and_run() -> Any:
@@ -174,10 +182,16 @@ class Host:
             answer = generation.run(callout, state, ())
             outcome = await answer if isinstance(answer, Awaitable) else answer
             if outcome.error is not None:
-                raise LoadFailed([f"{outcome.error.module}: {callout} failed: {outcome.error.text}"])
+                raise LoadFailed(
+                    [f"{outcome.error.module}: {callout} failed: {outcome.error.text}"]
+                )
             for result in outcome.results if callout == "init" else ():
                 if result is None or result is False:
-                    raise LoadFailed([f"init returned {'nil' if result is None else 'false'}; it must return true"])
+                    raise LoadFailed(
+                        [
+                            f"init returned {'nil' if result is None else 'false'}; it must return true"
+                        ]
+                    )
                 if result is not True:
                     warnings.append(f"init returned {result!r}; true is expected")
 
@@ -205,7 +219,9 @@ class Host:
         answer = generation.run("deinit", PolicyState(), ())
         outcome = await answer if isinstance(answer, Awaitable) else answer
         if outcome.error is not None:
-            self._ports.log.panic("scriptlet", f"{outcome.error.module}: deinit: {outcome.error.text}")
+            self._ports.log.panic(
+                "scriptlet", f"{outcome.error.module}: deinit: {outcome.error.text}"
+            )
 
     # --- noticing changes --------------------------------------------------------------------------------
 
@@ -217,7 +233,9 @@ class Host:
             await asyncio.sleep(max(self._settings.script_ttl_s, 0.1))
             with contextlib.suppress(OSError):
                 if await self._sources_changed():
-                    while not await asyncio.to_thread(self._loader.quiet_for, QUIET_S):
+                    while not await asyncio.to_thread(
+                        self._loader.quiet_for, self.current().hashes, QUIET_S
+                    ):
                         await asyncio.sleep(0.2)
                     await self.reload(only_if_changed=True)
 
