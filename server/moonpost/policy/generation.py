@@ -69,22 +69,12 @@ class Generation:
         self, callout: str, state: PolicyState, args: tuple[Any, ...], message: Any = None
     ) -> Outcome | Awaitable[Outcome]:
         rows = self._bound.get(callout)
-        if rows is None:
-            return NOTHING_RAN
-        answer: Outcome | Awaitable[Outcome] = self._bridge.start(
-            self._runner.run, rows, callout, state, args, message
-        )
-        return answer
-
-    def run_dealloc(self, state: PolicyState) -> Outcome | Awaitable[Outcome]:
-        """validate_dealloc of the modules that ran in this session, and of no other."""
-        rows = tuple(
-            b for b in self._bound.get("validate_dealloc", ()) if b.module in state.entered
-        )
+        if rows is not None and callout == "validate_dealloc":
+            rows = tuple(bound for bound in rows if bound.module in state.entered)
         if not rows:
             return NOTHING_RAN
         answer: Outcome | Awaitable[Outcome] = self._bridge.start(
-            self._runner.run, rows, "validate_dealloc", state, (), None
+            self._runner.run, rows, callout, state, args, message
         )
         return answer
 
