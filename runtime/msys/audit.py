@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from msys.arguments import check_integer, check_string
+from msys.arguments import check_string
 from msys.catalog.binding import documented
-from msys.lua import ABSENT, LuaError, Table
+from msys.lua import ABSENT, Table
+from msys.lua.errors import RuntimeFault
+from msys.options import Options
 from msys.peer import block_of_peer, peer_address
 from msys.ports import PortError, current, wait
 
@@ -22,15 +24,15 @@ def _monitored(kind: str, monitor: Any, options: Any) -> float:
     start = end = 0
     cidr: Any = options
     if isinstance(options, Table):
-        start = check_integer(kind, 2, options.get("startv", 0))
-        end = check_integer(kind, 2, options.get("endv", 0))
-        cidr = options.get("cidr")
+        chosen = Options(kind, 2, options)
+        start, end = chosen.integer("startv", 0), chosen.integer("endv", 0)
+        cidr = chosen.text("cidr")
     given = cidr is not None and cidr is not ABSENT
     block = block_of_peer(kind, check_string(kind, 2, cidr)) if given else peer_address(kind)
     try:
         return wait(current().ports.sessions.monitor(kind, name, block, start, end))
     except PortError as error:
-        raise LuaError(f"{error}; list it in 'monitors' of inbound_audit") from None
+        raise RuntimeFault(f"{error}; list it in 'monitors' of inbound_audit") from None
 
 
 @documented("msys.audit.connections", assumed="windows beyond the configured ones count 0")

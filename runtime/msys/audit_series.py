@@ -14,11 +14,11 @@ from msys.arguments import (
     check_integer,
     check_number,
     check_string,
-    optional_table,
-    truth,
 )
 from msys.catalog.binding import documented
-from msys.lua import ABSENT, LuaError, Table, tostring
+from msys.lua import ABSENT, Table, tostring
+from msys.lua.errors import RuntimeFault
+from msys.options import Options
 from msys.peer import address_of, block_of_peer, peer_address
 from msys.ports import Later, PortError, current, wait
 
@@ -33,7 +33,7 @@ def _ask(question: Callable[[], Later[T]]) -> T:
     try:
         return wait(question())
     except PortError as error:
-        raise LuaError(f"{error}; define it with msys.audit_series.define") from None
+        raise RuntimeFault(f"{error}; define it with msys.audit_series.define") from None
 
 
 def _kinds() -> dict[str, str]:
@@ -46,7 +46,9 @@ def _key(function: str, position: int, name: str, key: Any) -> str:
     """The key as text: an accept construct is its peer; absent is the peer for a series of addresses."""
     kind = _kinds().get(name)
     if kind is None:
-        raise LuaError(f"no such audit series '{name}'; define it with msys.audit_series.define")
+        raise RuntimeFault(
+            f"no such audit series '{name}'; define it with msys.audit_series.define"
+        )
     if key is None or key is ABSENT:
         if kind == "string":
             raise bad_argument(function, position, f"series '{name}' needs a key")
@@ -79,11 +81,11 @@ def define(
     windows = check_integer("define", 4, num_windows)
     if seconds <= 0 or windows < 1:
         raise bad_argument("define", 3 if seconds <= 0 else 4, "a positive number expected")
-    chosen = optional_table("define", 5, options) or {}
+    chosen = Options("define", 5, options)
     settings = {
-        "serialize": truth(chosen.get("serialize")),
-        "persist": truth(chosen.get("persist")),
-        "replicate": chosen.get("replicate") or "none",
+        "serialize": chosen.flag("serialize"),
+        "persist": chosen.flag("persist"),
+        "replicate": chosen.text("replicate", "none"),
     }
     current().ports.state.series_define(series, kind, seconds, windows, settings)
     _kinds()[series] = kind
@@ -101,8 +103,8 @@ def add(name: str, options: Any = ABSENT) -> None:
     amount: float = 1
     key = options
     if isinstance(options, Table):
-        amount = check_number("add", 2, options.get("count", 1))
-        key = options.get("key")
+        amount = Options("add", 2, options).number("count", 1)
+        key = options["key"]
     text = _key("add", 2, series, key)
     _ask(lambda: current().ports.state.series_add(series, text, amount))
 
@@ -118,9 +120,9 @@ def count(name: str, options: Any = ABSENT) -> float:
     start = end = 0
     key = options
     if isinstance(options, Table):
-        start = check_integer("count", 2, options.get("startv", 0))
-        end = check_integer("count", 2, options.get("endv", 0))
-        key = options.get("key")
+        chosen = Options("count", 2, options)
+        start, end = chosen.integer("startv", 0), chosen.integer("endv", 0)
+        key = options["key"]
     text = _key("count", 2, series, key)
     return _ask(lambda: current().ports.state.series_count(series, text, start, end))
 

@@ -9,8 +9,9 @@ from typing import Any
 from msys.arguments import check_string, truth
 from msys.catalog.binding import documented
 from msys.charset import from_utf8, to_utf8
-from msys.lua import ABSENT, LuaError
+from msys.lua import ABSENT
 from msys.lua.bytestr import to_bytes, to_str
+from msys.lua.errors import RuntimeFault
 
 __all__ = ["decode", "encode"]
 
@@ -44,5 +45,5 @@ def decode(encoded_text: str, charset: Any = ABSENT) -> str:
     try:
         content = stdlib_base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
     except binascii.Error as error:
-        raise LuaError(f"base64.decode: not base64: {error}") from None
+        raise RuntimeFault(f"base64.decode: not base64: {error}") from None
     return to_str(to_utf8("decode", 2, content, charset))

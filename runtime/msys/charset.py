@@ -6,7 +6,8 @@ import codecs
 from typing import Any
 
 from msys.arguments import bad_argument, check_string
-from msys.lua import ABSENT, LuaError
+from msys.lua import ABSENT
+from msys.lua.errors import RuntimeFault
 
 
 def codec_of(function: str, position: int, charset: Any) -> str | None:
@@ -40,4 +41,6 @@ def _convert(function: str, content: bytes, source: str, target: str) -> bytes:
     try:
         return content.decode(source).encode(target)
     except UnicodeError as error:
-        raise LuaError(f"{function}: cannot convert from {source} to {target}: {error}") from None
+        raise RuntimeFault(
+            f"{function}: cannot convert from {source} to {target}: {error}"
+        ) from None

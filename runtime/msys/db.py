@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from msys.arguments import check_string, optional_table, truth
+from msys.arguments import check_string, optional_table
 from msys.catalog.binding import documented
-from msys.lua import ABSENT, LuaError, Table, tostring
+from msys.lua import ABSENT, Table, pairs, tostring
+from msys.lua.errors import RuntimeFault
+from msys.options import Options
 from msys.ports import PortError, current, wait
 
 __all__ = ["execute", "fetch_row", "query"]
@@ -21,24 +23,23 @@ __all__ = ["execute", "fetch_row", "query"]
 def _parameters(function: str, params: Any) -> Mapping[str, Any]:
     """A Lua table of parameters by name or position; a key that is missing is SQL NULL."""
     table = optional_table(function, 3, params)
-    return {tostring(key): value for key, value in (table or {}).items()}
+    return {} if table is None else {tostring(key): value for key, value in pairs(table)}
 
 
 class _Options:
     """`nocache` (default false) and `raise_error` (default true)."""
 
     def __init__(self, function: str, options: Any) -> None:
-        table = optional_table(function, 4, options)
-        given: Any = table if table is not None else {}
-        self.nocache = truth(given.get("nocache"))
-        self.raises = given.get("raise_error") is not False
+        chosen = Options(function, 4, options)
+        self.nocache = chosen.flag("nocache")
+        self.raises = chosen.flag("raise_error", True)
 
 
 def _failed(cachename: str, error: PortError, options: _Options) -> str:
     """Log the failure; raise it as a Lua error or return its text, as the options say."""
     current().ports.log.panic("datasource", str(error))
     if options.raises:
-        raise LuaError(str(error)) from None
+        raise RuntimeFault(str(error)) from None
     return str(error)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from msys.arguments import bad_argument, check_string, optional_string, optional_table, truth
+from msys.arguments import bad_argument, check_string, optional_string
 from msys.catalog.binding import documented
 from msys.lua import ABSENT, Table
+from msys.options import Options
 from msys.ports import PortError, current, wait
 
 __all__ = ["dnsLookup"]
@@ -35,14 +36,12 @@ def dnsLookup(
     rtype = optional_string("dnsLookup", 2, recordtype, "A").upper()
     if rtype not in TYPES:
         raise bad_argument("dnsLookup", 2, f"unknown record type '{rtype}'")
-    chosen = optional_table("dnsLookup", 3, options) or {}
-    server = chosen.get("server")
-    if server is not None:
-        server = check_string("dnsLookup", 3, server)
+    chosen = Options("dnsLookup", 3, options)
+    server = chosen.text("server")
     try:
         answers = wait(current().ports.dns.lookup(asked, rtype, server))
     except PortError as error:
         return None, error.code
-    if truth(chosen.get("priority")) and rtype in WITH_PREFERENCE:
+    if chosen.flag("priority") and rtype in WITH_PREFERENCE:
         return Table.array(*(Table.array(one.preference or 0, one.text) for one in answers)), None
     return Table.array(*(one.text for one in answers)), None

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 from msys.arguments import bad_argument, check_integer, check_number, check_string, truth
 from msys.catalog.binding import documented
-from msys.lua import ABSENT, LuaError
+from msys.lua import ABSENT
+from msys.lua.errors import RuntimeFault
 from msys.ports import Later, PortError, current, wait
 
 __all__ = ["dec", "define", "get", "inc", "remove_item"]
@@ -22,7 +23,7 @@ def _ask(question: Callable[[], Later[T]]) -> T:
     try:
         return wait(question())
     except PortError as error:
-        raise LuaError(f"{error}; define it with msys.gauge_cache.define") from None
+        raise RuntimeFault(f"{error}; define it with msys.gauge_cache.define") from None
 
 
 @documented(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from msys.lua import LuaError, tostring
+from msys.lua import tostring
+from msys.lua.errors import RuntimeFault
 from msys.ports import current
 
 __all__ = ["address_of", "block_of_peer", "peer_address"]
@@ -27,7 +28,7 @@ def peer_address(function: str) -> str:
     accept = current().accept
     peer: Any = None if accept is None else getattr(accept, "remote_addr", None)
     if peer is None:
-        raise LuaError(f"{function}: no session, so there is no peer address to use; pass one")
+        raise RuntimeFault(f"{function}: no session, so there is no peer address to use; pass one")
     return address_of(tostring(peer))
 
 
