@@ -118,11 +118,8 @@ def decode_number(text: str, std: str = "thr") -> int | float | None:
     if std == "thr" and text[0] == "0" and text[1:2] != ".":
         return _octal_or_hex(text)
     if match := HEX.fullmatch(text):
-        return (
-            _whole(int(match[1], 16) * 2 ** int(match[2]))
-            if not match[2] or int(match[2]) < 1100
-            else math.inf
-        )
+        power = int(match[2] or 0)
+        return _whole(int(match[1], 16) << power) if power < 1024 else math.inf
     if not DECIMAL.fullmatch(text):
         return None
     return _whole(int(text)) if text.isdigit() else float(text)
@@ -138,7 +135,12 @@ def _octal_or_hex(text: str) -> int | float | None:
 
 
 def _whole(value: int) -> int | float:
-    return value if value <= EXACT else float(value)
+    if value <= EXACT:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def is_octal(text: str) -> bool:

@@ -1,16 +1,13 @@
 """Source to tree.
 
 `grammar` finds the first mistake in Lua's own words; what it accepts, luaparser arranges and `build` turns into
-our tree. Never raises for what a script contains, and returns in time linear in its length. Needs no deep C
-stack: the recursion limit is raised while it runs, and nesting ends at Lua's own 200 levels.
+our tree. Never raises for what a script contains, and returns in time linear in its length.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from antlr4.atn.PredictionMode import PredictionMode
@@ -20,14 +17,13 @@ from luaparser.parser.LuaParser import LuaParser
 
 from lua2py import literals
 from lua2py.build import Builder
+from lua2py.depth import deep_recursion
 from lua2py.diagnostics import Diagnostic
 from lua2py.grammar import Mistake, first_mistake
 from lua2py.mask import dressed
 from lua2py.source import SourceFile
 from lua2py.tokens import END, NUMBER, STRING, Lexed, Token, lex
 from lua2py.tree import Chunk
-
-FRAMES = 20_000  # Python calls: 200 levels of Lua take luaparser at most a third of it
 
 # The kind of a mistake to its code.
 CODES = {
@@ -66,17 +62,6 @@ def parse(source: SourceFile, std: str = "thr") -> tuple[Chunk | None, list[Diag
         Diagnostic("L201", source.span(token.start, token.end), source.path) for token in ambiguous
     ]
     return chunk, found + list(_about_literals(source, lexed.tokens, std))
-
-
-@contextmanager
-def deep_recursion() -> Iterator[None]:
-    """Room for Lua's 200 levels. Calls between Python functions take no C stack, so this is safe anywhere."""
-    before = sys.getrecursionlimit()
-    sys.setrecursionlimit(max(before, FRAMES))
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(before)
 
 
 def arranged(tokens: list[Token]) -> Any:

@@ -7,11 +7,16 @@ from dataclasses import fields
 
 from lua2py import tree
 
+_FIELDS: dict[type[tree.Node], tuple[str, ...]] = {}
+
 
 def children(node: tree.Node) -> Iterator[tree.Node]:
     """What stands directly in a node. The values of an assignment come after its targets."""
-    for field in fields(node):
-        child = getattr(node, field.name)
+    kind = type(node)
+    if kind not in _FIELDS:
+        _FIELDS[kind] = tuple(field.name for field in fields(kind))
+    for name in _FIELDS[kind]:
+        child = getattr(node, name)
         if isinstance(child, tree.Node):
             yield child
         elif isinstance(child, list):

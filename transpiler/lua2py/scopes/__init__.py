@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lua2py import tree
+from lua2py.depth import deep_recursion
 from lua2py.scopes.binder import Binder
 from lua2py.scopes.symbols import ARG, GLOBAL, LOCAL, LOOP, PARAM, Owner, Scopes, Symbol
 
@@ -11,4 +12,5 @@ __all__ = ["ARG", "GLOBAL", "LOCAL", "LOOP", "PARAM", "Owner", "Scopes", "Symbol
 
 def resolve(chunk: tree.Chunk) -> Scopes:
     """Bind every name of a chunk."""
-    return Binder(chunk).run()
+    with deep_recursion():
+        return Binder(chunk).run()

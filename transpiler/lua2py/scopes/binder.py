@@ -1,8 +1,8 @@
 """The walk that binds names: Lua's scope rules, one method for each construct that has one.
 
 A local begins after its statement, a local function before its body, loop variables inside the body; the test of
-`repeat` sees the body's locals; a vararg function has a local `arg`. Recursion ends with Lua's 200 levels;
-operator chains, which may be longer, are walked in a loop.
+`repeat` sees the body's locals; a vararg function has a local `arg`. Recursion ends with Lua's 200 levels of
+blocks and functions.
 """
 
 from __future__ import annotations
@@ -71,13 +71,11 @@ class Binder:
             else:
                 self.all_of(statement)
 
-    def all_of(self, node: tree.Node) -> None:
-        """A node that declares nothing itself."""
+    def all_of(self, node: tree.Stat) -> None:
+        """A statement that declares nothing itself."""
         for child in children(node):
             if isinstance(child, tree.Block):
                 self.block(child)
-            elif isinstance(child, tree.Field):
-                self.all_of(child)
             else:
                 assert isinstance(child, tree.Expr)
                 self.expression(child)
@@ -142,19 +140,21 @@ class Binder:
             self.expression(node)
 
     def expression(self, node: tree.Expr) -> None:
-        rights = []
-        while isinstance(node, tree.Binary):
-            rights.append(node.right)
-            node = node.left
-        if isinstance(node, tree.Name):
-            self.use(node)
-        elif isinstance(node, tree.Function):
-            self.function(node)
-        else:
-            self.all_of(node)
-            if isinstance(node, tree.Call) and isinstance(node.function, tree.Name):
-                self.found.symbols[node.function].callees.add(node.function)
-        self.expressions(reversed(rights))
+        # Chains (`a + b + ...`, `f(1)(2)...`) may be longer than Python can recurse.
+        stack: list[tree.Node] = [node]
+        called = []
+        while stack:
+            one = stack.pop()
+            if isinstance(one, tree.Name):
+                self.use(one)
+            elif isinstance(one, tree.Function):
+                self.function(one)
+            else:
+                stack.extend(reversed(list(children(one))))
+                if isinstance(one, tree.Call) and isinstance(one.function, tree.Name):
+                    called.append(one.function)
+        for name in called:
+            self.found.symbols[name].callees.add(name)
 
     def function(self, node: tree.Function) -> None:
         found = self.found
