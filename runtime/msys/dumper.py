@@ -12,7 +12,10 @@ __all__ = ["Dumper"]
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 RESERVED = frozenset(
-    ["and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in", "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"]
+    (
+        *("and", "break", "do", "else", "elseif", "end", "false", "for", "function", "if", "in"),
+        *("local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while"),
+    )
 )
 QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\0": "\\0"})
 

@@ -31,8 +31,8 @@ class Timer(Userdata):
         "_label",
         "_ports",
         "_repeats",
-        "_stopped",
         "_running",
+        "_stopped",
     )
     lua_type = "msys.timer:timer"
     lua_hidden = frozenset({"arm", "disarm"})
