@@ -16,11 +16,12 @@ ERROR, WARNING, NOTE = "error", "warning", "note"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One configuration file as it was read."""
+    """One configuration file as it was read. `folder` is what its relative paths are relative to."""
 
     path: str
     text: str
     readonly: bool = False
+    folder: str = ""
 
     def line(self, number: int) -> str:
         lines = self.text.split("\n")

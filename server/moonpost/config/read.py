@@ -57,7 +57,7 @@ class _Reader:
         except OSError as error:
             self.files.problems.append(_unreadable(Place(Source(path, ""), 1, 1), path, error))
             return
-        self.files.items = self._items(Source(path, content))
+        self.files.items = self._items(Source(path, content, folder=_folder(path)))
         local = _local_changes_file(self.files.items)
         if local is not None and (target := Path(path).parent / local.text).exists():
             self.files.items += self._file(str(target), local.place, readonly=False)
@@ -131,7 +131,7 @@ class _Reader:
         except OSError as error:
             self.files.problems.append(_unreadable(place, path, error))
             return []
-        return self._items(Source(path, text, readonly))
+        return self._items(Source(path, text, readonly, _folder(path)))
 
     def _folders(self, source: Source) -> list[Path]:
         return [Path(source.path).parent, *self._search_path]
@@ -148,6 +148,10 @@ def _content(path: str) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("latin-1")
+
+
+def _folder(path: str) -> str:
+    return os.path.dirname(os.path.abspath(path))
 
 
 def _unreadable(place: Place, path: str, error: OSError) -> Diagnostic:

@@ -94,11 +94,12 @@ _MODULES: Final = (
             "dkim_validate",
             "bounce_classifier_override",
             "static_routes",
+            "alerting",
+            "inbound_audit",
+            "cidrdb",
+            "ds_core",
+            "mxip",
         )
-    ),
-    *(
-        _module(name, naming=ANONYMOUS)
-        for name in ("alerting", "inbound_audit", "cidrdb", "ds_core", "mxip")
     ),
     ScopeRow("script", NAMED, ("scriptlet",)),
     ScopeRow("dkim_domain", NAMED, ("opendkim",)),

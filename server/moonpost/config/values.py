@@ -6,21 +6,20 @@ literal word (`auto`, `ifavailable`), which ignores case and reads as itself in 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from moonpost.config.tree import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Throttle:
-    """`count` events in `period_s` seconds."""
+class Throttle(NamedTuple):
+    """So many events in so many seconds."""
 
-    count: int
-    period_s: float
+    events: int
+    seconds: float
 
 
 BOOLEANS: Final[Mapping[str, bool]] = {
@@ -51,9 +50,9 @@ def _throttle(text: str) -> Throttle | None:
     """`N` per second or `N/S` per S seconds; 0 is no limit."""
     count, _, period = text.partition("/")
     throttle = Throttle(int(count), _not_negative(period) if period else 1)
-    if throttle.count < 0 or throttle.period_s <= 0:
+    if throttle.events < 0 or throttle.seconds <= 0:
         raise ValueError(text)
-    return throttle if throttle.count else None
+    return throttle if throttle.events else None
 
 
 def _port(text: str) -> int:
@@ -92,9 +91,9 @@ TYPES: Final = frozenset({*SCALARS, *LISTS, "dict"})
 
 
 class WrongValue(ValueError):
-    """A value that does not fit: `wanted` in words; `index` of the bad word in the value."""
+    """A value that does not fit: `wanted` in words; `index` of the bad word, None for the whole."""
 
-    def __init__(self, wanted: str, index: int = 0) -> None:
+    def __init__(self, wanted: str, index: int | None = 0) -> None:
         super().__init__(wanted)
         self.wanted = wanted
         self.index = index
@@ -105,16 +104,25 @@ def read_value(type_cell: str, value: Value) -> Any:
     if type_cell == "dict":
         # `()` and a lone word are what people write for an empty or single list, never a dictionary.
         if value.kind != "dict":
-            raise WrongValue("a [ dictionary ]")
+            raise WrongValue("a [ dictionary ]", None)
         return value.pairs
     if type_cell in LISTS:
         if value.kind == "dict":
-            raise WrongValue("a ( list )")
+            raise WrongValue("a ( list )", None)
         read, wanted = LISTS[type_cell]
         return [_read(read, text, wanted, at) for at, text in enumerate(value.texts)]
     if value.kind != "scalar":
-        raise WrongValue(f"{_wanted(type_cell)}, not a {value.kind}")
+        raise WrongValue(_wanted(type_cell), None)
+    if type_cell == "path":
+        return resolve_path(value.text, value.place.source.folder)
     return read_word(type_cell, value.text)
+
+
+def resolve_path(text: str, folder: str) -> str:
+    """A relative path is relative to the file it is written in; `scheme://` is left alone."""
+    if "://" in text or not text:
+        return text
+    return os.path.normpath(os.path.join(folder, text))
 
 
 def read_word(type_cell: str, text: str) -> Any:
