@@ -27,6 +27,7 @@ from moonpost.config.scopes import (
 from moonpost.config.tree import Include, Item, Option, Scope, Value, Word
 from moonpost.config.values import BOOLEANS, WrongValue, read_value
 
+_KINDS: Final = {"scalar": "a word", "list": "a list", "dict": "a dictionary"}
 _LISTENER_KEYS: Final = frozenset(name.lower() for name in LISTENERS)
 
 
@@ -103,13 +104,13 @@ class _Builder:
         listener = _listener_around(node, around)
         row = option_for(name.text, node.row, listener)
         if row is None:
-            self._unknown_option(node, name)
+            self._unknown_option(node, name, listener)
             return
         try:
             setting = read_setting(row, value)
         except WrongValue as wrong:
             if wrong.index is None or not value.words:
-                place, shown = value.place, f"a {value.kind}" if value.words else "empty"
+                place, shown = value.place, _KINDS[value.kind] if value.words else "empty"
             else:
                 word = value.words[wrong.index]
                 place, shown = word.place, f"`{word.text}`"
@@ -135,12 +136,13 @@ class _Builder:
             text = f"{row.name} ({row.meaning})"
             self._idle.setdefault(row.name, []).append(_Missing(row.name, place, text))
 
-    def _unknown_option(self, node: Node, name: Word) -> None:
+    def _unknown_option(self, node: Node, name: Word, listener: str) -> None:
         scope = node.row.name
         row = options().get(name.text.lower())
         if row is not None:
             where = ", ".join(SCOPES[key].name for key in sorted(row.scopes)[:8])
-            message = f"{row.name} does not belong in scope '{scope}'"
+            inside = f" of {SCOPES[listener].name}" if listener else ""
+            message = f"{row.name} does not belong in scope '{scope}'{inside}"
             self._report("C507", name.place, message, f"it may stand in: {where}")
             return
         message = f"'{name.text}' is not a valid option name in scope '{scope}'"
@@ -238,8 +240,8 @@ class _Builder:
                     "C522", word.place, f"accept_missing names `{word.text}`, which is not missing"
                 )
         for found in self._idle.values():
-            more = f", here and {len(found) - 1} times more" if len(found) > 1 else ""
-            message = f"accepted without effect{more}: {found[0].text}"
+            more = f"; also set {len(found) - 1} times further on" if len(found) > 1 else ""
+            message = f"accepted without effect: {found[0].text}{more}"
             self._report("C511", found[0].place, message)
 
     def judge_modules(self, root: Node) -> None:

@@ -25,7 +25,7 @@ def compiled(instance: str) -> Any:
     try:
         return pcre2.compile(_LIMIT + instance[1:-1].encode())
     except pcre2.PatternError as error:
-        raise BadPattern(str(error.msg)) from None
+        raise BadPattern(str(error.msg).rpartition("; ")[2]) from None
 
 
 def matches(instance: str, name: str) -> bool:
