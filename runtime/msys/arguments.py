@@ -1,29 +1,30 @@
 """Checks of what policy passes to API functions, in the words Lua 5.1 uses.
 
 `check_string("header", 1, value)` gives the value as a string or raises
-`bad argument #1 to 'header' (string expected, got nil)`. Positions count from 1 and leave out the receiver of a
-method. Strings accept numbers (as Lua does) and `ec_string` userdata; numbers accept numeric strings.
-Knows nothing of the functions it serves.
+`bad argument #1 to 'header' (string expected, got nil)`. Positions count from 1 and leave out the
+receiver of a method. Strings accept numbers (as Lua does) and `ec_string` userdata; numbers accept
+numeric strings. Knows nothing of the functions it serves.
 """
 
 from __future__ import annotations
 
-import builtins
 from typing import Any, TypeVar
 
-from msys.lua import ABSENT, LuaError, Table, tonumber, tostring, type
+from msys.lua import ABSENT, LuaError, Table, Userdata, tonumber, tostring
+from msys.lua import type as type_name
+from msys.lua.errors import RuntimeFault
 
 T = TypeVar("T")
 
 
 def bad_argument(name: str, position: int, problem: str) -> LuaError:
     """The error Lua raises for argument `position` of function `name`."""
-    return LuaError(f"bad argument #{position} to '{name}' ({problem})")
+    return RuntimeFault(f"bad argument #{position} to '{name}' ({problem})")
 
 
 def expected(name: str, position: int, wanted: str, value: Any) -> LuaError:
     """`wanted` was expected, `value` (ABSENT: nothing) was given."""
-    given = "no value" if value is ABSENT else type(value)
+    given = "no value" if value is ABSENT else type_name(value)
     return bad_argument(name, position, f"{wanted} expected, got {given}")
 
 
@@ -46,7 +47,7 @@ def string_or_none(value: Any) -> str | None:
     if isinstance(value, int | float):
         return tostring(value)
     content = getattr(
-        value, "lua_string", None
+        value, "as_string", None
     )  # ec_string and message ids offer their text this way
     return content() if callable(content) else None
 
@@ -107,12 +108,12 @@ def optional_table(name: str, position: int, value: Any) -> Table | None:
 
 def check_function(name: str, position: int, value: Any) -> Any:
     """Anything that can be called."""
-    if callable(value) and type(value) == "function":
+    if callable(value) and type_name(value) == "function":
         return value
     raise expected(name, position, "function", value)
 
 
-def check_class(name: str, position: int, value: Any, wanted: builtins.type[T], called: str) -> T:
+def check_class(name: str, position: int, value: Any, wanted: type[T], called: str) -> T:
     """Userdata of class `wanted`, which Lua knows as `called`."""
     if isinstance(value, wanted):
         return value
@@ -128,7 +129,7 @@ def check_strings(name: str, position: int, value: Any) -> list[str]:
         text = string_or_none(item)
         if text is None:
             raise bad_argument(
-                name, position, f"string expected at index {len(found) + 1}, got {type(item)}"
+                name, position, f"string expected at index {len(found) + 1}, got {type_name(item)}"
             )
         found.append(text)
     return found
