@@ -119,10 +119,8 @@ class Client(Userdata):
         headers: what `get_headers` gave; without it those of the last reply.
         Source: lua.ref.client_parse_headers.
         """
-        if headers is ABSENT or headers is None:
-            lines = self.get_headers()
-        else:
-            lines = check_table("parse_headers", 1, headers)
+        given = headers is not ABSENT and headers is not None
+        lines = check_table("parse_headers", 1, headers) if given else self.get_headers()
         found = Headers()
         at = 1
         while (line := lines[at]) is not None:
