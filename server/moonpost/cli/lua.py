@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from moonpost.policy.standalone import NotCompiled, run_program
-from msys.lua import LuaError, LuaExit, errors, tostring
+from msys.lua.explain import explain
 
 
 @click.command()
@@ -34,20 +34,19 @@ def command(std: str, view: str, file: Path, args: tuple[str, ...]) -> None:
 
     An uncaught error goes to standard error with a Lua traceback; the exit code is 1.
     """
-    code = 0
+    words = [os.fsencode(arg).decode("latin-1") for arg in args]
     try:
-        run_program(file, [os.fsencode(arg).decode("latin-1") for arg in args], std=std, view=view)
+        run_program(file, words, std=std, view=view)
     except NotCompiled as refused:
-        click.echo(str(refused), err=True)
-        code = 1
-    except LuaExit as leaving:
-        code = leaving.code
+        fail(str(refused))
     except Exception as error:
-        lua: LuaError = errors.explain(error)
-        text = tostring(lua.value) if isinstance(lua.value, (str, int, float)) else f"(error object is {lua.value!r})"
-        sys.stdout.flush()
-        trace = errors.traceback_text(error)
-        sys.stderr.buffer.write(f"lua: {text}\n{trace}\n".encode("latin-1", "replace"))
-        code = 1
+        lua = explain(error)
+        fail(f"lua: {lua}\n{lua.lua_traceback}\n\t[C]: ?")
     sys.stdout.flush()
-    raise SystemExit(code)
+
+
+def fail(text: str) -> None:
+    """End with Lua's words on standard error, after everything that was printed."""
+    sys.stdout.flush()
+    sys.stderr.buffer.write(text.encode("latin-1", "replace") + b"\n")
+    raise SystemExit(1)

@@ -8,43 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from moonpost.policy.cache import CompileCache
 from moonpost.policy.compiling import Compilation
-
-T = TypeVar("T")
-
-STACK_BYTES = 512 * 1024 * 1024  # measured: Lua's 200 levels of nesting need about a tenth
-RECURSION = 200_000
-
-
-def with_deep_stack(work: Callable[[], T]) -> T:
-    """Run `work` in a thread that can nest as deep as Lua source may."""
-    answers: list[T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            answers.append(work())
-        except BaseException as error:
-            errors.append(error)
-
-    before_stack, before_limit = threading.stack_size(STACK_BYTES), sys.getrecursionlimit()
-    sys.setrecursionlimit(RECURSION)
-    try:
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
-    finally:
-        threading.stack_size(before_stack)
-        sys.setrecursionlimit(before_limit)
-    if errors:
-        raise errors[0]
-    return answers[0]
+from moonpost.policy.deep import with_deep_stack
 
 
 def compile_request(request: dict[str, Any]) -> dict[str, Any]:

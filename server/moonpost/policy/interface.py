@@ -65,6 +65,10 @@ class Generation(Protocol):
         """Run `callout` in every module that has it, in order, until one answers DONE or fails."""
         ...
 
+    def run_dealloc(self, state: PolicyState) -> Outcome | Awaitable[Outcome]:
+        """validate_dealloc of the modules that ran in this session, and of no other."""
+        ...
+
     def hold(self) -> None:
         """A session or transaction began to use this generation."""
         ...

@@ -20,11 +20,12 @@ from typing import Any
 import lua2py
 from lua2py.source import SourceFile
 from moonpost.policy.cache import CompileCache
-from moonpost.policy.compile_child import with_deep_stack
 from moonpost.policy.compiling import Compilation, Compiled, Module, NotCached
+from moonpost.policy.deep import with_deep_stack
 from moonpost.policy.search import candidates
-from msys.lua import LuaError, errors
+from msys.lua import LuaError
 from msys.lua.environment import Environment
+from msys.lua.linemap import LineMap, register_map
 
 COMPILE_TIMEOUT_S = 120.0  # chosen: 100,000 lines
 
@@ -79,7 +80,7 @@ def execute(module: Module, environment: Environment, view: str, args: tuple[Any
         view=view,
     )
     if module.map:
-        errors.register_map(code.co_filename, module.map)
+        register_map(code.co_filename, LineMap.from_json(module.map))
     exec(code, namespace)
     return namespace.get("RESULT")
 
@@ -144,7 +145,7 @@ def load_text(text: str, chunkname: str, std: str) -> Callable[..., Any]:
     code = lua2py.load_module(
         translation.python, translation.map, lua_path=None, filename=filename, view="py"
     )
-    errors.register_map(filename, translation.map)
+    register_map(filename, LineMap.from_json(translation.map))
 
     def chunk(*args: Any) -> Any:
         namespace: dict[str, Any] = {"__name__": "policy.chunk", "ARGS": args}

@@ -1,0 +1,89 @@
+"""Runs a Lua program that is no policy: `moonpost lua`, and the examples that tests run.
+
+The same compiler and the same runtime as in the server, with nothing behind the ports but this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from collections.abc import Awaitable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import lua2py
+from lua2py.source import SourceFile
+from moonpost.policy.deep import with_deep_stack
+from moonpost.policy.loader import load_text
+from msys.lua import Table, open_libs
+from msys.lua.environment import Environment, enter
+from msys.lua.linemap import LineMap, register_map
+from msys.ports import set_waiter
+
+
+class NotCompiled(Exception):
+    """A program that does not parse; the text is what `lua` prints."""
+
+
+class FileCompiler:
+    """The compiler of a program's own `require` and `load`: files along `package.path`, nothing cached."""
+
+    def __init__(self, std: str) -> None:
+        self._std = std
+
+    def load(self, text: str, chunkname: str, environment: Environment) -> Any:
+        return load_text(text, chunkname, self._std)
+
+    def find(self, name: str, environment: Environment) -> Any:
+        for path in self._paths(name):
+            if path.is_file():
+                return lambda *args: run_file(path, str(path), args, std=self._std, view="py")
+        return None
+
+    def searched(self, name: str) -> list[str]:
+        return [str(path) for path in self._paths(name)]
+
+    def _paths(self, name: str) -> list[Path]:
+        relative = name.replace(".", "/")
+        return [Path(f"./{relative}.lua"), Path(relative) / "init.lua"]
+
+
+def run_program(path: Path, args: Sequence[str], *, std: str, view: str) -> None:
+    """Run a program to its end. What it raises is raised; NotCompiled when it does not parse."""
+    environment = Environment(compiler=FileCompiler(std), std=std)
+    enter(environment)
+    set_waiter(_wait)
+    open_libs(environment)
+    environment.globals["arg"] = Table({0: str(path), **dict(enumerate(args, start=1))})
+    run_file(path, str(path), tuple(args), std=std, view=view)
+
+
+def run_file(path: Path, shown: str, args: tuple[Any, ...], *, std: str, view: str) -> Any:
+    """Compile and execute one file; returns what its chunk returns."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise NotCompiled(f"lua: cannot open {shown}: {os.strerror(error.errno or 0)}") from None
+    source = SourceFile(shown, content)
+    translation = with_deep_stack(lambda: lua2py.translate(source, std=std))
+    if not translation.ok:
+        raise NotCompiled(f"lua: {translation.lua_message()}")
+    digest = hashlib.sha256(content).hexdigest()[:12]
+    filename = shown if view == "lua" else f"{shown}.{digest}.py"
+    code = lua2py.load_module(
+        translation.python, translation.map, lua_path=path, filename=filename, view=view
+    )
+    register_map(code.co_filename, LineMap.from_json(translation.map))
+    namespace = ModuleType("program").__dict__
+    namespace["ARGS"] = args
+    exec(code, namespace)
+    return namespace.get("RESULT", ())
+
+
+def _wait(awaitable: Awaitable[Any]) -> Any:
+    async def result() -> Any:
+        return await awaitable
+
+    return asyncio.run(result())
