@@ -6,6 +6,7 @@ Knows sockets, TLS and timeouts; what is said is `conversation`'s business, who 
 from __future__ import annotations
 
 import asyncio
+import errno
 import ssl
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -22,6 +23,8 @@ from moonpost.outbound.conversation import (
     Unusable,
 )
 
+OURS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
+
 
 class Target(NamedTuple):
     """Where to connect."""
@@ -35,9 +38,10 @@ class Target(NamedTuple):
 class ConnectionFailed(Exception):
     """No letter can be sent; `outcome` says why, in the words of the logs."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: Outcome, ours: bool = False) -> None:
         super().__init__(outcome.text)
         self.outcome = outcome
+        self.ours = ours  # this machine lacks something; the host is not to blame
 
 
 class Connection(asyncio.Protocol):
@@ -88,7 +92,8 @@ class Connection(asyncio.Protocol):
         except TimeoutError:
             raise ConnectionFailed(_unreached("connection timed out")) from None
         except OSError as error:
-            raise ConnectionFailed(_unreached(error.strerror or str(error))) from error
+            reason = _unreached(error.strerror or str(error))
+            raise ConnectionFailed(reason, error.errno in OURS) from error
         try:
             await made._ready
         except asyncio.CancelledError:

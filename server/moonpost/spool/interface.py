@@ -28,7 +28,10 @@ class NotInSpool(SpoolError):
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Keep a new message. Records of one commit whose `content` is the same object share one stored body."""
+    """Keep a new message: the record's own `head`, if any, and then `content`.
+
+    Records of one commit whose `content` is the same object share one stored body.
+    """
 
     record: Record
     content: bytes
@@ -76,7 +79,7 @@ class Spool(Protocol):
     async def get(self, id: str) -> Record | None: ...
 
     async def get_body(self, record: Record) -> bytes:
-        """The content of a message; NotInSpool when it is gone."""
+        """The whole content of a message, its own head included; NotInSpool when it is gone."""
         ...
 
     async def due(

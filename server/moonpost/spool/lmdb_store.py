@@ -119,7 +119,7 @@ class LmdbSpool:
         content = await self._in_thread(self._read_body, record.body.encode())
         if content is None:
             raise NotInSpool(f"the body of message {record.id} is not in the spool")
-        return content
+        return record.head + content if record.head else content
 
     async def due(
         self, queue: QueueName, now: float, limit: int, skip: Collection[str] = ()

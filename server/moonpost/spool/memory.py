@@ -76,7 +76,7 @@ class MemorySpool:
 
     async def get_body(self, record: Record) -> bytes:
         try:
-            return self._bodies[record.body]
+            return record.head + self._bodies[record.body]
         except KeyError:
             raise NotInSpool(f"the body of message {record.id} is not in the spool") from None
 
@@ -123,4 +123,4 @@ def name_bodies(changes: Sequence[Change]) -> None:
     for change in changes:
         if isinstance(change, Put):
             change.record.body = owners.setdefault(id(change.content), change.record.id)
-            change.record.size = len(change.content)
+            change.record.size = len(change.record.head) + len(change.content)

@@ -1,11 +1,12 @@
 """What the spool keeps about one message for one recipient, and how it is written down.
 
 Pure: bytes and times come in as arguments. Knows nothing of LMDB, queues or policy. The content is not in here: several
-recipients of one reception share a body, which a record names by its key.
+recipients of one reception share a body, which a record names by its key. A recipient whose copy got another header
+keeps that header here, and shares the rest.
 
-Layout of version 1: `M1`, the length and bytes of the key under which the record waits, the length and bytes of its
-body key, then JSON with default values left out. The two keys stand in front so that a store can unlink a record
-without decoding it. Every version ever written stays readable: tests keep a sample of each.
+Layout of version 1: `M1`; then, each with its length in front, the key under which the record waits, its body key and
+its own header block; then JSON with default values left out. The two keys stand in front so that a store can unlink a
+record without decoding it. Every version ever written stays readable: tests keep a sample of each.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 VERSION = b"M1"
 HIGH, NORMAL = b"\x00", b"\x01"  # priority 1 sorts before priority 0 within its queue
 MAX_BINDING, MAX_DOMAIN, MAX_ID = 100, 255, 100  # bytes; together below LMDB's 511 for a key
-_LENGTH = struct.Struct(">H")
+_LENGTH = struct.Struct(">I")
 _TIME = struct.Struct(">Q")
 
 
@@ -54,8 +55,9 @@ class Record:
     next_attempt_at: float
     binding: str = "default"
     binding_group: str = "default"
-    body: str = ""  # key of the content; empty until it is kept
-    size: int = 0  # bytes of content
+    body: str = ""  # key of the shared content; empty until it is kept
+    head: bytes = b""  # what stands before the shared content, for this recipient alone
+    size: int = 0  # bytes of the whole content
     batch_id: str = ""
     conn_id: str = ""
     priority: int = 0
@@ -81,6 +83,7 @@ class Record:
 _DEFAULTS: dict[str, Any] = {
     item.name: item.default_factory() if item.default_factory is not MISSING else item.default
     for item in fields(Record)
+    if item.name != "head"
 }
 _NAMES = frozenset(_DEFAULTS)
 
@@ -128,41 +131,42 @@ def encode(record: Record) -> bytes:
         if (value := getattr(record, name)) != default
     }
     text = json.dumps(data, separators=(",", ":")).encode()
-    return b"".join(
-        (VERSION, _LENGTH.pack(len(waiting)), waiting, _LENGTH.pack(len(body)), body, text)
-    )
+    parts = [VERSION]
+    for part in (waiting, body, record.head):
+        parts += (_LENGTH.pack(len(part)), part)
+    return b"".join((*parts, text))
 
 
 def keys_of(data: bytes) -> tuple[bytes, bytes]:
     """(waiting key, body key) of an encoded record, without decoding the rest."""
-    waiting, body, _ = _split(data)
+    waiting, body, *_ = _split(data)
     return waiting, body
 
 
 def decode(data: bytes) -> Record:
     """The record in `data`; BadRecord when it is damaged or of a later version."""
-    *_, text = _split(data)
+    _, _, head, text = _split(data)
     try:
         found = json.loads(text)
         if not isinstance(found, dict) or not found.keys() <= _NAMES:
             raise BadRecord("a record with unknown fields")
-        return Record(**found)
+        return Record(**found, head=head)
     except (ValueError, TypeError) as error:
         raise BadRecord(f"unreadable record: {error}") from error
 
 
-def _split(data: bytes) -> tuple[bytes, bytes, bytes]:
+def _split(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
     if data[:2] != VERSION:
         raise BadRecord(
             f"record version {data[:2]!r} is not known; this moonpost reads {VERSION!r}"
         )
-    try:
-        (length,) = _LENGTH.unpack_from(data, 2)
-        middle = 4 + length
-        (body_length,) = _LENGTH.unpack_from(data, middle)
-    except struct.error as error:
-        raise BadRecord("a truncated record") from error
-    end = middle + 2 + body_length
-    if len(data) < end:
-        raise BadRecord("a truncated record")
-    return data[4:middle], data[middle + 2 : end], data[end:]
+    parts, at = [], 2
+    for _ in range(3):
+        if len(data) < at + _LENGTH.size:
+            raise BadRecord("a truncated record")
+        start = at + _LENGTH.size
+        at = start + _LENGTH.unpack_from(data, at)[0]
+        if len(data) < at:
+            raise BadRecord("a truncated record")
+        parts.append(data[start:at])
+    return parts[0], parts[1], parts[2], data[at:]

@@ -79,6 +79,19 @@ async def recipients_share_a_body_until_the_last_is_removed(make: Make) -> None:
 
 
 @check
+async def a_recipient_may_have_a_header_of_its_own(make: Make) -> None:
+    spool = make()
+    body = b"\r\nshared"
+    plain, other = record("1"), record("2")
+    plain.head, other.head = b"A: 1\r\n", b"B: \xff\r\n"
+    await spool.commit([Put(plain, body), Put(other, body)])
+    assert plain.body == other.body and plain.size == 6 + 8
+    kept = await spool.get("2")
+    assert kept == other and await spool.get_body(kept) == b"B: \xff\r\n\r\nshared"
+    await spool.close()
+
+
+@check
 async def different_contents_are_kept_apart(make: Make) -> None:
     spool = make()
     first, second = record("1"), record("2")

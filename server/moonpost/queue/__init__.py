@@ -1,0 +1,1 @@
+"""When and where to try mail again: from the spool to the connections, per binding and routing domain."""

@@ -1,0 +1,155 @@
+"""One queue's mail in memory: a bounded part of what the spool holds for a binding and routing domain.
+
+Pure bookkeeping, no I/O. A message is `held` from the moment it is ready until its result is in the spool; whatever the
+spool is asked for meanwhile leaves held messages out, so that nobody sends one twice.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from moonpost.queue.hosts import Place
+from moonpost.queue.throttle import Throttle
+from moonpost.spool.interface import Due
+from moonpost.spool.record import QueueName, Record
+
+MOST_READY = 1000  # chosen: records of one queue in memory, about a kilobyte each
+REFILL_AT = 50  # chosen: fewer than this many ready, and more is fetched
+REFILL_BY = 100
+
+
+@dataclass(slots=True, eq=False)
+class Mail:
+    """A message that is ready to be sent. Its content stays on disk until it is needed, when None."""
+
+    record: Record
+    content: bytes | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What operators see of a queue."""
+
+    delivered: int = 0
+    deferred: int = 0
+    failed: int = 0
+    connections_failed: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class ActiveQueue:
+    """The state of one queue."""
+
+    name: QueueName
+    total: int = 0  # messages in the spool
+    next_due_at: float | None = None  # of what is in the spool and not held
+    ready: deque[Mail] = field(default_factory=deque)
+    held: set[str] = field(default_factory=set)
+    paused_until: float = 0.0
+    wake_at: float | None = None  # when the manager looks at it next
+    unreached_since: float | None = None  # no host could be connected to since then
+    batch_limit: int = 0  # a host took so many recipients and no more; 0: not seen
+    places: dict[Place, int] = field(default_factory=dict)  # open connections
+    counts: Counts = field(default_factory=Counts)
+    throttle_messages: Throttle | None = None
+    throttle_connections: Throttle | None = None
+    refilling: bool = False
+    _released: set[str] = field(
+        default_factory=set
+    )  # while refilling: what a stale answer may hold
+    _noted: float | None = None
+
+    @property
+    def delayed(self) -> int:
+        """Messages that wait for their time, or for room."""
+        return max(0, self.total - len(self.held))
+
+    def accept(self, record: Record, content: bytes | None, now: float) -> None:
+        """A message that has just been written to the spool."""
+        self.total += 1
+        if record.id in self.held:
+            return
+        if record.next_attempt_at <= now and len(self.ready) < MOST_READY:
+            self._hold(Mail(record, content))
+        else:
+            self.note_due(record.next_attempt_at)
+
+    def note_due(self, at: float) -> None:
+        """Something in the spool falls due then."""
+        self.next_due_at = at if self.next_due_at is None else min(at, self.next_due_at)
+        self._noted = at if self._noted is None else min(at, self._noted)
+
+    def release(self, id: str) -> None:
+        """The spool knows what became of a message."""
+        self.held.discard(id)
+        if self.refilling:
+            self._released.add(id)
+
+    def drop(self, id: str) -> None:
+        """The message has left the spool."""
+        self.release(id)
+        self.total -= 1
+
+    def wants_refill(self, now: float) -> bool:
+        due = self.next_due_at is not None and self.next_due_at <= now
+        return due and not self.refilling and len(self.ready) < REFILL_AT
+
+    def begin_refill(self) -> frozenset[str]:
+        """The ids that the spool must leave out."""
+        self.refilling = True
+        self._released.clear()
+        self._noted = None
+        return frozenset(self.held)
+
+    def end_refill(self, due: Due | None) -> None:
+        """What the spool had; None: it could not be read, ask again."""
+        self.refilling = False
+        if due is None:
+            return
+        for record in due.records:
+            if record.id not in self.held and record.id not in self._released:
+                self._hold(Mail(record))
+        # What was noted while the spool was being read may be missing in its answer.
+        times = [at for at in (due.next_due_at, self._noted) if at is not None]
+        self.next_due_at = min(times, default=None)
+
+    def take(self, most: int) -> list[Mail]:
+        """The next message, with those behind it that the same letter can carry."""
+        if not self.ready:
+            return []
+        first = self.ready.popleft()
+        batch = [first]
+        if self.batch_limit:
+            most = min(most, self.batch_limit)
+        while self.ready and len(batch) < most and _same_letter(first.record, self.ready[0].record):
+            batch.append(self.ready.popleft())
+        return batch
+
+    def put_back(self, batch: Sequence[Mail]) -> None:
+        """Nothing was tried: these are first again."""
+        self.ready.extendleft(reversed(batch))
+
+    def take_all(self) -> list[Mail]:
+        everything = list(self.ready)
+        self.ready.clear()
+        return everything
+
+    def _hold(self, mail: Mail) -> None:
+        self.held.add(mail.record.id)
+        if mail.record.priority:
+            self.ready.appendleft(mail)
+        else:
+            self.ready.append(mail)
+
+
+def _same_letter(one: Record, other: Record) -> bool:
+    return (
+        bool(one.body)
+        and one.body == other.body
+        and one.head == other.head
+        and one.sender == other.sender
+        and one.utf8 == other.utf8
+        and all(one.parameters.get(name) == other.parameters.get(name) for name in ("RET", "ENVID"))
+    )

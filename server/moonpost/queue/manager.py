@@ -1,0 +1,388 @@
+"""The queues of a server: which have mail now, how many workers serve each, and when to look again.
+
+All state is on the event loop; the spool is the truth, and what is here can be rebuilt from it at any time. Memory
+grows with the number of queues that hold mail, not with the mail in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from inspect import isawaitable
+from typing import Any
+
+from moonpost.outbound.answers import Fate, Outcome, Stage
+from moonpost.outbound.connection import Connection
+from moonpost.outbound.tls import forget_contexts
+from moonpost.queue.active import REFILL_BY, ActiveQueue, Mail
+from moonpost.queue.hosts import Place, wanted_connections
+from moonpost.queue.journal import Attempt, Journal, Silence
+from moonpost.queue.options import Option, QueueOptions, resolve
+from moonpost.queue.router import Router
+from moonpost.queue.settle import Hooks, Notifier, Result, Settler
+from moonpost.queue.throttle import Throttle
+from moonpost.queue.worker import Open, Worker
+from moonpost.spool.interface import Due, Spool, SpoolError
+from moonpost.spool.record import QueueName, Record
+from msys.identity import IDS
+from msys.ports import Clock, Dns
+
+log = logging.getLogger("moonpost.queue")
+
+MAINTENANCE_S = (
+    15.0  # Momentum's delayed_queue_scan_interval: suspended queues are looked at so often
+)
+FORGET_AFTER_S = 600.0  # chosen: an empty queue keeps its counts for ten minutes
+TROUBLE_PAUSE_S = 60.0  # chosen: after a fault of our own, so that it does not repeat in a loop
+MOST_CONNECTIONS = 20_000  # server_max_outbound_connections
+MOST_SETTLING = 1_000  # results on their way to the spool; more of them, and workers wait
+MOST_QUARANTINED = 10_000
+
+BLACKHOLED = {
+    "inline": Outcome(Fate.FAILED, 551, "551 5.7.1 recipient blackholed", Stage.AFTER_RCPT),
+    "internal": Outcome(Fate.FAILED, 554, "554 5.7.0 [internal] Blackholed", Stage.NOT_CONNECTED),
+}
+
+
+class QueueManager:
+    """Owns every queue of the process."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        dns: Dns,
+        clock: Clock,
+        option: Option,
+        *,
+        hostname: str,
+        journal: Journal | None = None,
+        notifier: Notifier | None = None,
+        hooks: Hooks | None = None,
+        open_connection: Open = Connection.open,
+        next_id: Callable[[], str] = lambda: IDS.next().text,
+        most_connections: int = MOST_CONNECTIONS,
+    ) -> None:
+        self.spool, self.clock, self.hostname = spool, clock, hostname
+        self.router = Router(dns)
+        self.open_connection, self.next_id = open_connection, next_id
+        self.stopping = False
+        self.quarantine: dict[Place, float] = {}
+        self.queues: dict[QueueName, ActiveQueue] = {}
+        self._option = option
+        self._options: dict[QueueName, QueueOptions] = {}
+        self._settler = Settler(spool, journal or Silence(), self._sleep, notifier, hooks)
+        self._workers: dict[QueueName, dict[Worker, asyncio.Task[None]]] = {}
+        self._worker_count = 0
+        self._most_connections = most_connections
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._settling = 0
+        self._wakes: list[tuple[float, int, QueueName]] = []
+        self._wake_number = 0
+        self._cancel_timer: Callable[[], None] | None = None
+        self._timer_at = 0.0
+
+    # the life of the manager
+
+    async def start(self) -> None:
+        """Take up what the spool holds."""
+        for summary in await self.spool.scan():
+            queue = self.queue(summary.queue)
+            queue.total = summary.messages
+            queue.note_due(summary.first_due_at)
+            self._wake_at(queue, summary.first_due_at)
+
+    async def stop(self, grace_s: float = 30.0) -> None:
+        """Finish the letters under way, or abandon them after `grace_s`; what is not settled stays in the spool."""
+        self.stopping = True
+        if self._cancel_timer is not None:
+            self._cancel_timer()
+        workers = [task for group in self._workers.values() for task in group.values()]
+        for group in self._workers.values():
+            for worker in group:
+                worker.wake()
+        if workers:
+            _, late = await asyncio.wait(workers, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        if self._tasks:
+            _, late = await asyncio.wait(list(self._tasks), timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def refresh(self) -> None:
+        """The configuration changed: options are read again."""
+        self._options.clear()
+        forget_contexts()
+        for queue in list(self.queues.values()):
+            self.pump(queue)
+
+    # what others tell and ask
+
+    def accepted(self, records: Iterable[tuple[Record, bytes]]) -> None:
+        """These have just been written to the spool."""
+        now = self.clock.now()
+        touched: dict[QueueName, ActiveQueue] = {}
+        for record, content in records:
+            queue = touched[record.queue] = self.queue(record.queue)
+            most = self.options(queue).max_resident
+            resident = most < 0 or len(queue.ready) < most
+            queue.accept(record, content if resident else None, now)
+        for queue in touched.values():
+            self.pump(queue)
+
+    def queue(self, name: QueueName) -> ActiveQueue:
+        queue = self.queues.get(name)
+        if queue is None:
+            queue = self.queues[name] = ActiveQueue(name)
+        return queue
+
+    def options(self, queue: ActiveQueue) -> QueueOptions:
+        """What a queue goes by at present."""
+        found = self._options.get(queue.name)
+        if found is None:
+            found = self._options[queue.name] = resolve(self._option, *queue.name)
+            queue.throttle_messages = _throttle(queue.throttle_messages, found.throttle_messages)
+            queue.throttle_connections = _throttle(
+                queue.throttle_connections, found.throttle_connections
+            )
+        return found
+
+    def workers(self, name: QueueName) -> int:
+        """Open connections, or connections being opened, of a queue."""
+        return len(self._workers.get(name, ()))
+
+    # waking
+
+    def pump(self, queue: ActiveQueue) -> None:
+        """Do what a queue needs now, and see to it that it is looked at again."""
+        if self.stopping:
+            return
+        now = self.clock.now()
+        options = self.options(queue)
+        if options.suspended:  # `refresh` comes here again when that changes
+            return
+        self.refill(queue)
+        if options.blackhole and queue.ready:
+            outcome = BLACKHOLED.get(options.blackhole, BLACKHOLED["internal"])
+            self._settle_quietly(queue, queue.take_all(), outcome, options)
+        elif queue.paused_until > now:
+            self._wake_at(queue, queue.paused_until)
+        elif queue.ready:
+            self._employ(queue, options)
+        if not queue.total and not self.workers(queue.name):
+            self._wake_at(queue, now + FORGET_AFTER_S)
+
+    def refill(self, queue: ActiveQueue) -> None:
+        """Fetch mail that is due, or note when some will be."""
+        now = self.clock.now()
+        if queue.wants_refill(now):
+            self._task(self._refill(queue, queue.begin_refill()))
+        elif queue.next_due_at is not None and queue.next_due_at > now:
+            self._wake_at(queue, queue.next_due_at)
+
+    async def _refill(self, queue: ActiveQueue, skip: frozenset[str]) -> None:
+        due: Due | None = None
+        try:
+            due = await self.spool.due(queue.name, self.clock.now(), REFILL_BY, skip)
+        except SpoolError as error:
+            log.error("queue not read queue=%s reason=%s", queue.name, error)
+            self._wake_at(queue, self.clock.now() + TROUBLE_PAUSE_S)
+        finally:
+            queue.end_refill(due)
+        if due is not None:
+            self.pump(queue)
+
+    def _employ(self, queue: ActiveQueue, options: QueueOptions) -> None:
+        group = self._workers.setdefault(queue.name, {})
+        idle = [worker for worker in group if worker.idle]
+        for worker in idle[: len(queue.ready)]:
+            worker.wake()
+        wanted = wanted_connections(
+            len(queue.ready), options.aggressiveness, options.max_connections
+        )
+        while len(group) < wanted and self._worker_count < self._most_connections:
+            worker = Worker(self, queue)
+            self._worker_count += 1
+            group[worker] = self._task(self._employed(queue, worker))
+
+    async def _employed(self, queue: ActiveQueue, worker: Worker) -> None:
+        try:
+            await worker.run()
+        except Exception:
+            log.exception("internal error: queue=%s pauses for %g s", queue.name, TROUBLE_PAUSE_S)
+            queue.paused_until = self.clock.now() + TROUBLE_PAUSE_S
+        finally:
+            self._worker_count -= 1
+            group = self._workers[queue.name]
+            del group[worker]
+            if not group:
+                del self._workers[queue.name]
+            self.pump(queue)
+
+    def _wake_at(self, queue: ActiveQueue, at: float) -> None:
+        if queue.wake_at is not None and queue.wake_at <= at:
+            return
+        queue.wake_at = at
+        self._wake_number += 1
+        heapq.heappush(self._wakes, (at, self._wake_number, queue.name))
+        self._arm()
+
+    def _arm(self) -> None:
+        if not self._wakes or self.stopping:
+            return
+        at = self._wakes[0][0]
+        if self._cancel_timer is not None:
+            if self._timer_at <= at:
+                return
+            self._cancel_timer()
+        self._timer_at = at
+        delay_s = max(0.0, at - self.clock.now())
+        self._cancel_timer = self.clock.call_later(delay_s, self._wake)
+
+    def _wake(self) -> None:
+        self._cancel_timer = None
+        now = self.clock.now()
+        while self._wakes and self._wakes[0][0] <= now:
+            at, _, name = heapq.heappop(self._wakes)
+            queue = self.queues.get(name)
+            if queue is None or queue.wake_at != at:
+                continue  # an earlier wake took its place
+            queue.wake_at = None
+            if queue.total or queue.held or self.workers(name):
+                self.pump(queue)
+            else:
+                del self.queues[name]
+                self._options.pop(name, None)
+                self.router.forget(name.domain)
+        self._arm()
+
+    def pause(self, queue: ActiveQueue, until: float, why: str) -> None:
+        """Open no connection for a queue until then."""
+        log.info("paused queue=%s reason=%s", queue.name, why)
+        queue.paused_until = max(queue.paused_until, until)
+        self._wake_at(queue, queue.paused_until)
+        if len(self.quarantine) > MOST_QUARANTINED:
+            now = self.clock.now()
+            self.quarantine = {place: at for place, at in self.quarantine.items() if at > now}
+
+    async def room(self) -> None:
+        """Wait while the spool is far behind with results."""
+        while self._settling > MOST_SETTLING:
+            await asyncio.sleep(0.01)
+
+    async def respect(self, throttle: Throttle | None, events: int = 1) -> None:
+        """Wait until a rate allows it."""
+        while throttle is not None:
+            wait_s = throttle.wait_s(self.clock.now(), events)
+            if wait_s <= 0:
+                return
+            await self._sleep(wait_s)
+
+    # results
+
+    def settle(
+        self,
+        queue: ActiveQueue,
+        results: Sequence[Result],
+        attempt: Attempt,
+        options: QueueOptions,
+        *,
+        quiet: bool = False,
+    ) -> None:
+        """Have the results written down, beside whatever the worker does next."""
+        if results:
+            self._settling += 1
+            self._task(self._settle(queue, results, attempt, options, quiet))
+
+    def settle_all(
+        self,
+        queue: ActiveQueue,
+        mails: Sequence[Mail],
+        outcome: Outcome,
+        options: QueueOptions,
+    ) -> None:
+        """The same outcome for many, of an attempt that reached nobody."""
+        attempt = Attempt(self.clock.now(), "", "")
+        self.settle(queue, [Result(mail, outcome) for mail in mails], attempt, options)
+
+    def _settle_quietly(
+        self,
+        queue: ActiveQueue,
+        mails: Sequence[Mail],
+        outcome: Outcome,
+        options: QueueOptions,
+    ) -> None:
+        results = [Result(mail, outcome) for mail in mails]
+        self.settle(queue, results, Attempt(self.clock.now(), "", ""), options, quiet=True)
+
+    async def _settle(
+        self,
+        queue: ActiveQueue,
+        results: Sequence[Result],
+        attempt: Attempt,
+        options: QueueOptions,
+        quiet: bool,
+    ) -> None:
+        # When this fails, by our own fault, the messages stay held: rather late than sent again and again.
+        try:
+            waiting = await self._settler.settle(queue, results, attempt, options, quiet=quiet)
+        finally:
+            self._settling -= 1
+        still = {record.id for record in waiting}
+        for mail, _ in results:
+            if mail.record.id not in still:
+                queue.drop(mail.record.id)
+        for record in waiting:
+            self._wait_again(queue, record)
+        self.pump(queue)
+
+    def _wait_again(self, queue: ActiveQueue, record: Record) -> None:
+        if record.queue == queue.name:
+            queue.release(record.id)
+            queue.note_due(record.next_attempt_at)
+            return
+        queue.drop(record.id)
+        other = self.queue(record.queue)  # policy moved it
+        other.accept(record, None, self.clock.now())
+        self.pump(other)
+
+    def vanished(self, queue: ActiveQueue, batch: Sequence[Mail]) -> None:
+        """Somebody removed these from the spool before they could be sent."""
+        for mail in batch:
+            log.info("gone id=%s: removed from the spool while it waited", mail.record.id)
+            queue.drop(mail.record.id)
+
+    def spool_failed(self, queue: ActiveQueue, batch: Sequence[Mail], error: SpoolError) -> None:
+        """These could not be read; try them again later."""
+        log.error("content not read id=%s reason=%s", batch[0].record.id, error)
+        queue.put_back(batch)
+        self.pause(queue, self.clock.now() + TROUBLE_PAUSE_S, "spool failed")
+
+    # small things
+
+    def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("internal error in the queue", exc_info=task.exception())
+
+    async def _sleep(self, seconds: float) -> None:
+        later: Awaitable[None] | None = self.clock.sleep(seconds)
+        if isawaitable(later):
+            await later
+
+
+def _throttle(present: Throttle | None, wanted: tuple[float, float] | None) -> Throttle | None:
+    """Keep the present one, and what it has counted, while the rate is the same."""
+    if wanted is None:
+        return None
+    return present if present is not None and present.rate == wanted else Throttle(*wanted)

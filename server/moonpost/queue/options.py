@@ -1,0 +1,205 @@
+"""The options of delivery: their defaults, and how one queue sees them.
+
+The configuration is asked through `option(name, binding, domain)`, which knows the fallback between scopes; a None
+from it means the default here. Values are read once for a queue and looked at again after a reload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from moonpost.queue.schedule import RetryRules
+
+Option = Callable[[str, str, str], Any]  # (name, binding, domain) -> value or None
+
+DEFAULTS: Mapping[str, Any] = {
+    "retry_interval": 1200,
+    "max_retry_interval": 43200,
+    "max_retries": "auto",
+    "message_expiration": 86400,
+    "never_retry": False,
+    "never_attempt_expired_messages": False,
+    "max_outbound_connections": 32,
+    "connection_allocation_aggressiveness": "normal",
+    "max_deliveries_per_connection": 0,
+    "max_recipients_per_connection": 0,
+    "max_recipients_per_batch": 100,
+    "outbound_throttle_messages": None,
+    "outbound_throttle_connections": None,
+    "idle_timeout": 5,
+    "connect_timeout": 300,
+    "connect_timeout_to_delay": 900,
+    "ehlo_timeout": 300,
+    "mailfrom_timeout": 300,
+    "rcptto_timeout": 300,
+    "body_timeout": 600,
+    "rset_timeout": 30,
+    "mx_failures_to_delay": 50,
+    "mx_failures_fallback_to_a": 3,
+    "host_failure_retry": 120,
+    "dns_failures_to_purge": 10,
+    "use_ipv6": False,
+    "gateway": "",
+    "routes": (),
+    "delivery_method": "ESMTP",
+    "remote_smtp_port": 25,
+    "lmtp_port": 2003,
+    "bind_address": "*",
+    "ehlo_hostname": "__hostname__",
+    "tls": "no",
+    "tls_ifavailable_fallback": True,
+    "tls_verify": "no",
+    "tls_ca": "",
+    "tls_certificate": "",
+    "tls_key": "",
+    "tls_ciphers": "",
+    "send_8bitmime": False,
+    "prohibited_hosts": (),
+    "suspend_delivery": False,
+    "blackhole": False,
+    "generate_bounces": True,
+    "bounces_inline_original": "headers",
+    "mailerdaemon": "",
+    "mdn_failures_notify": "",
+    "max_resident_active_queue": 250,
+    "max_resident_messages": 32768,
+}
+
+TIMEOUTS = (
+    "connect_timeout", "ehlo_timeout", "mailfrom_timeout", "rcptto_timeout", "body_timeout",
+    "rset_timeout", "idle_timeout",
+)  # fmt: skip
+
+AGGRESSIVENESS = {"normal": 0.3, "high": 0.75}  # share of the way to one connection per message
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """What one queue goes by."""
+
+    retry: RetryRules
+    timeouts: Mapping[str, float]
+    max_connections: int
+    aggressiveness: float
+    max_deliveries_per_connection: int
+    max_recipients_per_connection: int
+    max_recipients_per_batch: int
+    throttle_messages: tuple[float, float] | None  # so many per so many seconds
+    throttle_connections: tuple[float, float] | None
+    connect_timeout_to_delay: float
+    mx_failures_to_delay: int
+    mx_failures_fallback_to_a: int
+    host_failure_retry: float
+    dns_failures_to_purge: int
+    use_ipv6: bool
+    routes: tuple[str, ...]
+    protocol: str  # ESMTP, SMTP or LMTP
+    port: int
+    source: str | None
+    ehlo_hostname: str
+    tls: str
+    tls_fallback: bool
+    tls_verify: str
+    tls_ca: str
+    tls_certificate: str
+    tls_key: str
+    tls_ciphers: str
+    announce_8bit: bool
+    prohibited_hosts: tuple[str, ...]
+    suspended: bool
+    blackhole: str  # "", "inline" or "internal"
+    generate_bounces: bool
+    inline_original: str
+    mailerdaemon: str
+    failures_notify: str
+    max_resident: int
+
+    @property
+    def smtp(self) -> bool:
+        """Whether SMTP delivery is what serves this queue."""
+        return self.protocol in ("ESMTP", "SMTP", "LMTP")
+
+
+def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
+    """The options of one queue, typed."""
+
+    def get(name: str) -> Any:
+        value = option(name, binding, domain)
+        return DEFAULTS[name] if value is None else value
+
+    protocol = str(get("delivery_method")).upper()
+    source = str(get("bind_address"))
+    return QueueOptions(
+        retry=RetryRules(
+            float(get("retry_interval")), float(get("max_retry_interval")), get("max_retries"),
+            float(get("message_expiration")), bool(get("never_retry")),
+            bool(get("never_attempt_expired_messages")),
+        ),
+        timeouts={name: float(get(name)) for name in TIMEOUTS},
+        max_connections=int(get("max_outbound_connections")),
+        aggressiveness=_aggressiveness(get("connection_allocation_aggressiveness")),
+        max_deliveries_per_connection=int(get("max_deliveries_per_connection")),
+        max_recipients_per_connection=int(get("max_recipients_per_connection")),
+        max_recipients_per_batch=max(1, int(get("max_recipients_per_batch"))),
+        throttle_messages=throttle(get("outbound_throttle_messages")),
+        throttle_connections=throttle(get("outbound_throttle_connections")),
+        connect_timeout_to_delay=float(get("connect_timeout_to_delay")),
+        mx_failures_to_delay=int(get("mx_failures_to_delay")),
+        mx_failures_fallback_to_a=int(get("mx_failures_fallback_to_a")),
+        host_failure_retry=float(get("host_failure_retry")),
+        dns_failures_to_purge=int(get("dns_failures_to_purge")),
+        use_ipv6=bool(get("use_ipv6")),
+        routes=_texts(get("routes")),
+        protocol=protocol,
+        port=int(get("lmtp_port" if protocol == "LMTP" else "remote_smtp_port")),
+        source=None if source in ("*", "") else source,
+        ehlo_hostname=str(get("ehlo_hostname")),
+        tls=str(get("tls")),
+        tls_fallback=bool(get("tls_ifavailable_fallback")),
+        tls_verify=str(get("tls_verify")),
+        tls_ca=str(get("tls_ca")),
+        tls_certificate=str(get("tls_certificate")),
+        tls_key=str(get("tls_key")),
+        tls_ciphers=str(get("tls_ciphers")),
+        announce_8bit=bool(get("send_8bitmime")),
+        prohibited_hosts=_texts(get("prohibited_hosts")),
+        suspended=bool(get("suspend_delivery")),
+        blackhole=_blackhole(get("blackhole")),
+        generate_bounces=bool(get("generate_bounces")),
+        inline_original=str(get("bounces_inline_original")),
+        mailerdaemon=str(get("mailerdaemon")),
+        failures_notify=str(get("mdn_failures_notify")),
+        max_resident=int(get("max_resident_active_queue")),
+    )  # fmt: skip
+
+
+def throttle(value: Any) -> tuple[float, float] | None:
+    """`60/3` is 60 in 3 seconds, `60` is 60 a second; nothing and 0 are no limit."""
+    if value in (None, "", 0, "0"):
+        return None
+    if isinstance(value, (tuple, list)):
+        count, seconds = float(value[0]), float(value[1])
+    else:
+        text, _, per = str(value).partition("/")
+        count, seconds = float(text), float(per or 1)
+    return (count, seconds) if count > 0 and seconds > 0 else None
+
+
+def _aggressiveness(value: Any) -> float:
+    return float(AGGRESSIVENESS.get(value, value))
+
+
+def _blackhole(value: Any) -> str:
+    if value in (False, "false", "", None):
+        return ""
+    return "inline" if value in (True, "true") else str(value)
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return (value,) if value else ()
+    if isinstance(value, Sequence):
+        return tuple(str(item) for item in value)
+    return tuple(str(item) for item in value or ())

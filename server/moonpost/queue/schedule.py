@@ -1,0 +1,81 @@
+"""When to try a message again, and when to give it up.
+
+Pure functions of the attempt history and the time now: no clock, no queue, no I/O. With the defaults (1200 s doubled up
+to 43200 s, life time 86400 s) the attempts fall at 0, 1200, 3600, 8400, 18000, 37200 and 75600 s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+AUTO: Final = "auto"
+NONE: Final = "none"
+
+OUT_OF_TIME = "554 5.4.7 [internal] exceeded max time without delivery"
+OUT_OF_RETRIES = "554 5.4.7 [internal] exceeded max retries without delivery"
+NOT_ATTEMPTED = "554 5.4.5 [internal] Delivery not attempted (message expired)"
+
+MOST_RETRIES = 100_000  # bounds the count for a life time of years with an interval of seconds
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRules:
+    """The options of one queue that decide about retries. Seconds."""
+
+    retry_interval: float = 1200
+    max_retry_interval: float = 43200
+    max_retries: int | str = AUTO  # AUTO, NONE or a number
+    message_expiration: float = 86400
+    never_retry: bool = False
+    never_attempt_expired_messages: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """No further attempt; `text` is what the logs and the notice say."""
+
+    text: str
+
+
+def retry_delay_s(failures: int, rules: RetryRules) -> float:
+    """How long to wait after the n-th failure: doubled each time, up to the cap."""
+    doublings = min(max(failures - 1, 0), 60)
+    return float(min(rules.retry_interval * 2**doublings, rules.max_retry_interval))
+
+
+def most_retries(rules: RetryRules) -> int | None:
+    """How many retries are allowed; None: only time counts."""
+    if rules.max_retries == NONE:
+        return None
+    if rules.max_retries != AUTO:
+        return int(rules.max_retries)
+    # As many as fit into the life time.
+    elapsed, retries = 0.0, 0
+    while retries < MOST_RETRIES:
+        elapsed += max(retry_delay_s(retries + 1, rules), 1)
+        if elapsed >= rules.message_expiration:
+            return retries
+        retries += 1
+    return retries
+
+
+def after_failure(
+    now: float, created_at: float, attempts: int, rules: RetryRules
+) -> float | GiveUp:
+    """When to try next. attempts: how often it was tried, the failure just seen included."""
+    if rules.never_retry:
+        return GiveUp(OUT_OF_RETRIES)
+    if now - created_at >= rules.message_expiration:
+        return GiveUp(OUT_OF_TIME)
+    allowed = most_retries(rules)
+    if allowed is not None and attempts > allowed:
+        return GiveUp(OUT_OF_RETRIES)
+    return now + retry_delay_s(attempts, rules)
+
+
+def before_attempt(now: float, created_at: float, rules: RetryRules) -> GiveUp | None:
+    """Whether an overdue message is tried at all: by default it is, once more."""
+    if rules.never_attempt_expired_messages and now - created_at >= rules.message_expiration:
+        return GiveUp(NOT_ATTEMPTED)
+    return None

@@ -1,0 +1,26 @@
+"""Rate limits of one queue. Pure: the time comes in as an argument."""
+
+from __future__ import annotations
+
+
+class Throttle:
+    """So many events in so many seconds; a bucket that refills steadily."""
+
+    def __init__(self, count: float, seconds: float) -> None:
+        self.rate = (count, seconds)
+        self._level = count
+        self._seen_at: float | None = None
+
+    def wait_s(self, now: float, events: int = 1) -> float:
+        """How long until something is allowed again; 0: now, and the events have been counted.
+
+        Events that belong together (the recipients of one letter) may overdraw the bucket; what follows waits longer.
+        """
+        count, seconds = self.rate
+        if self._seen_at is not None:
+            self._level = min(count, self._level + max(0.0, now - self._seen_at) * count / seconds)
+        self._seen_at = now
+        if self._level >= 1 - 1e-9:
+            self._level -= events
+            return 0.0
+        return (1 - self._level) * seconds / count
