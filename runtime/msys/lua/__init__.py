@@ -1,0 +1,158 @@
+"""The Lua language at run time: what generated modules import.
+
+Names follow Lua where Lua has a name, so some of Python's are covered over here and in modules that import them.
+"""
+
+from msys.lua.absent import ABSENT
+from msys.lua.access import index, invoke, length, method, setindex
+from msys.lua.arithmetic import (
+    add,
+    band,
+    bnot,
+    bor,
+    bxor,
+    div,
+    intdiv,
+    mod,
+    mul,
+    neg,
+    number,
+    power,
+    shl,
+    shr,
+    sub,
+)
+from msys.lua.bytestr import u8
+from msys.lua.calls import adjust, call, first, pack, returns_nothing, values
+from msys.lua.compare import eq, le, lt, truthy
+from msys.lua.coroutines import Coroutine
+from msys.lua.environment import Environment, enter, environment
+from msys.lua.errors import LuaError, LuaExit
+from msys.lua.iteration import ipairs, iterate, keys, numeric_for, pairs
+from msys.lua.lib import coroutine, debug, io, math, os, string, table
+from msys.lua.lib.base import (
+    collectgarbage,
+    dofile,
+    error,
+    gcinfo,
+    getfenv,
+    getmetatable,
+    load,
+    loadfile,
+    loadstring,
+    lua_assert,
+    next,
+    pcall,
+    print,
+    rawequal,
+    rawget,
+    rawset,
+    select,
+    setfenv,
+    setmetatable,
+    tonumber,
+    tostring,
+    type,
+    unpack,
+    xpcall,
+)
+from msys.lua.lib.package import module, require, seeall
+from msys.lua.linemap import LineMap, register_map
+from msys.lua.nonnil import nonnil
+from msys.lua.open import open_libs
+from msys.lua.patterns import Pattern
+from msys.lua.tables import FALSE_KEY, TRUE_KEY, Table, table_of
+from msys.lua.text import concat, cstr
+from msys.lua.userdata import Userdata
+
+__all__ = [
+    "ABSENT",
+    "FALSE_KEY",
+    "TRUE_KEY",
+    "Coroutine",
+    "Environment",
+    "LineMap",
+    "LuaError",
+    "LuaExit",
+    "Pattern",
+    "Table",
+    "Userdata",
+    "add",
+    "adjust",
+    "band",
+    "bnot",
+    "bor",
+    "bxor",
+    "call",
+    "collectgarbage",
+    "concat",
+    "coroutine",
+    "cstr",
+    "debug",
+    "div",
+    "dofile",
+    "enter",
+    "environment",
+    "eq",
+    "error",
+    "first",
+    "gcinfo",
+    "getfenv",
+    "getmetatable",
+    "index",
+    "intdiv",
+    "invoke",
+    "io",
+    "ipairs",
+    "iterate",
+    "keys",
+    "le",
+    "length",
+    "load",
+    "loadfile",
+    "loadstring",
+    "lt",
+    "lua_assert",
+    "math",
+    "method",
+    "mod",
+    "module",
+    "mul",
+    "neg",
+    "next",
+    "nonnil",
+    "number",
+    "numeric_for",
+    "open_libs",
+    "os",
+    "pack",
+    "pairs",
+    "pcall",
+    "power",
+    "print",
+    "rawequal",
+    "rawget",
+    "rawset",
+    "register_map",
+    "require",
+    "returns_nothing",
+    "seeall",
+    "select",
+    "setfenv",
+    "setindex",
+    "setmetatable",
+    "shl",
+    "shr",
+    "string",
+    "sub",
+    "table",
+    "table_of",
+    "tonumber",
+    "tostring",
+    "truthy",
+    "type",
+    "u8",
+    "unpack",
+    "values",
+    "xpcall",
+]

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from msys.lua.table import Table
+from msys.lua.tables import Table
 
 
 @dataclass(slots=True)
@@ -53,7 +53,14 @@ class Environment:
     compiler: Compiler | None = None
     std: str = "thr"  # "thr", or "5.1" for `moonpost lua --std 5.1`
     script: str = ""  # the file whose main chunk is running
-    services: dict[str, Any] = field(default_factory=dict)  # per-generation state of msys packages, by package name
+    services: dict[str, Any] = field(
+        default_factory=dict
+    )  # per-generation state of msys packages, by package name
+    string_metatable: Table = field(default_factory=Table)  # its __index is the string library
+    class_metatables: dict[type, Table] = field(
+        default_factory=dict
+    )  # msys.getClassMetaTable, filled when asked
+    preload: Table = field(default_factory=Table)  # package.preload
 
 
 _current: ContextVar[Environment] = ContextVar("lua_environment")
@@ -67,3 +74,14 @@ def environment() -> Environment:
 def enter(env: Environment) -> None:
     """Make `env` the environment of this context (one greenlet, one task)."""
     _current.set(env)
+
+
+def present_environment() -> Environment | None:
+    """The environment of the code that is running, if there is one."""
+    return _current.get(None)
+
+
+def standard() -> str:
+    """Which language rules hold: those of the running environment, thrlua's when there is none."""
+    env = _current.get(None)
+    return env.std if env is not None else "thr"

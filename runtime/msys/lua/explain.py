@@ -1,0 +1,168 @@
+"""From a Python exception to the error Lua would have raised, at the edge where it is caught.
+
+Native operators raise Python's own exceptions, which costs working code nothing. Here the failing instruction's
+position and the line map give back Lua's words. An exception from inside the runtime itself is our bug: it is handed
+to `internal_error` and reaches Lua as text.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+
+from msys.lua.errors import LuaError, OperandError
+from msys.lua.linemap import What, map_of
+from msys.lua.stack import Level, levels_of, traceback_text
+
+_log = logging.getLogger("msys.lua")
+
+
+def _log_internal(error: BaseException) -> None:
+    _log.error(
+        "internal error in a runtime function, policy sees it as text: report this", exc_info=error
+    )
+
+
+internal_error: Callable[[BaseException], None] = _log_internal
+
+
+def on_internal_error(hook: Callable[[BaseException], None] | None) -> None:
+    """Where our own bugs are told; None: the `msys.lua` logger."""
+    global internal_error
+    internal_error = hook or _log_internal
+
+
+def explain(error: BaseException) -> LuaError:
+    """The LuaError that policy catches for `error`: itself, positioned, or the translation of a native one."""
+    found = levels_of(error.__traceback__)
+    spot = next((level for level in reversed(found) if level.map is not None), None)
+    if isinstance(error, LuaError):
+        explained = error
+        if not error.positioned:
+            error.positioned = True
+            if error.value.__class__ is str:
+                error.value = _position(spot) + error.described(spot.what if spot else "")
+    else:
+        explained = LuaError(_position(spot) + _words(error, spot), positioned=True)
+        explained.__cause__ = error
+        explained.__traceback__ = error.__traceback__
+    if not explained.lua_traceback:
+        explained.lua_traceback = traceback_text(found[::-1])
+    return explained
+
+
+def _position(spot: Level | None) -> str:
+    return spot.where if spot is not None else ""
+
+
+def _words(error: BaseException, spot: Level | None) -> str:
+    """Lua's text for a native exception."""
+    if isinstance(error, RecursionError):
+        return "stack overflow"
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    if spot is not None and _raised_in_generated_code(error):
+        for pattern, words in _NATIVE:
+            match = pattern.search(str(error))
+            if match is not None:
+                return words(match, spot.what)
+    internal_error(error)
+    return f"internal error: {error.__class__.__name__}: {error}"
+
+
+def _raised_in_generated_code(error: BaseException) -> bool:
+    traceback = error.__traceback__
+    if traceback is None:
+        return False
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return map_of(traceback.tb_frame.f_code) is not None
+
+
+_KINDS = {
+    "NoneType": "nil",
+    "bool": "boolean",
+    "int": "number",
+    "float": "number",
+    "str": "string",
+    "Table": "table",
+    "Metatabled": "table",
+    "function": "function",
+    "builtin_function_or_method": "function",
+    "method": "function",
+    "Coroutine": "thread",
+}
+
+
+def _kind(python_type: str) -> str:
+    return _KINDS.get(python_type.rpartition(".")[2], "userdata")
+
+
+def _operand(operation: str, kind: str, what: What, place: int = 0) -> str:
+    error = OperandError(operation, None, place)
+    error.culprit = kind
+    return error.described(what)
+
+
+def _index(match: re.Match[str], what: What) -> str:
+    return _operand("index", _kind(match.group(1)), what)
+
+
+def _call(match: re.Match[str], what: What) -> str:
+    return _operand("call", _kind(match.group(1)), what)
+
+
+def _length(match: re.Match[str], what: What) -> str:
+    return _operand("get length of", _kind(match.group(1)), what)
+
+
+def _arithmetic(match: re.Match[str], what: What) -> str:
+    left, right = _kind(match.group(2)), _kind(match.group(3))
+    operation = _BITWISE.get(match.group(1), "perform arithmetic on")
+    return _operand(operation, right if left == "number" else left, what, int(left == "number"))
+
+
+def _unary(match: re.Match[str], what: What) -> str:
+    operation = _BITWISE.get(match.group(1), "perform arithmetic on")
+    return _operand(operation, _kind(match.group(2)), what)
+
+
+def _order(match: re.Match[str], what: What) -> str:
+    left, right = _kind(match.group(2)), _kind(match.group(3))
+    if match.group(1).startswith(">"):  # Lua knows only < and <=, and swaps
+        left, right = right, left
+    if left == right:
+        return f"attempt to compare two {left} values"
+    return f"attempt to compare {left} with {right}"
+
+
+_BITWISE = dict.fromkeys(("&", "|", "^", "<<", ">>", "~"), "perform bitwise operation on")
+
+# Python's words -> Lua's
+_NATIVE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], What], str]], ...] = (
+    (re.compile(r"'([\w.]+)' object is not (?:subscriptable|iterable)"), _index),
+    (re.compile(r"'([\w.]+)' object does not support item (?:assignment|deletion)"), _index),
+    (re.compile(r"'([\w.]+)' object has no attribute"), _index),
+    (re.compile(r"'([\w.]+)' object is not callable"), _call),
+    (re.compile(r"object of type '([\w.]+)' has no len"), _length),
+    (re.compile(r"bad operand type for (?:unary )?(\S+?)(?:\(\))?: '([\w.]+)'"), _unary),
+    (
+        re.compile(
+            r"unsupported operand type\(s\) for (\S+?)=?(?: or pow\(\))?: '([\w.]+)' and '([\w.]+)'"
+        ),
+        _arithmetic,
+    ),
+    (
+        re.compile(r"'(<=?|>=?)' not supported between instances of '([\w.]+)' and '([\w.]+)'"),
+        _order,
+    ),
+    (
+        re.compile(r"string indices must be integers|(str)ing index out of range"),
+        lambda m, what: _operand("index", "string", what),
+    ),
+    (
+        re.compile(r"can only concatenate str \(not \"([\w.]+)\"\) to str"),
+        lambda m, what: _operand("perform arithmetic on", _kind(m.group(1)), what, 1),
+    ),
+)

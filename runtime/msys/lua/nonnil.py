@@ -1,0 +1,16 @@
+"""nonnil: where the compiler could not prove that a value is there, and Python's types want to know."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from msys.lua.errors import OperandError
+
+T = TypeVar("T")
+
+
+def nonnil(value: T | None, name: str = "") -> T:
+    """`value`, or Lua's own error for indexing nil; name is as Lua would say it: `local 'x'`."""
+    if value is None:
+        raise OperandError("index", None, name=name)
+    return value

@@ -1,0 +1,225 @@
+"""Pattern: one Lua pattern, ready to use; constant patterns are hoisted to module level as `Pattern("...")`.
+
+Results follow Lua, with two shapes: fixed ones for unpacking (`find`, `match`), where no match is as many nils, and
+exact ones for argument lists (`find_values`, `match_values`), where no match is one nil.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from msys.lua.patterns.matcher import Matcher
+from msys.lua.patterns.replace import replacer
+from msys.lua.patterns.translate import Translated, Untranslatable, translate
+
+_MAGIC = frozenset("^$*+?.([%-")
+Hit = tuple[int, int, tuple[str | int, ...]]  # start, end (0-based), captures
+
+
+class Pattern:
+    """A Lua pattern."""
+
+    __slots__ = (
+        "_anchored",
+        "_body",
+        "_plain",
+        "_positions",
+        "_search",
+        "_translated",
+        "captures",
+        "text",
+    )
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        body = text.partition("\0")[0]  # C's end of the pattern
+        self._plain = not _MAGIC.intersection(body)
+        self._anchored = body.startswith("^")
+        self._body = body[1:] if self._anchored else body
+        self._translated = _translated(self._body)
+        self._positions = False
+        self.captures = 0
+        self._search: Callable[..., Any] | None = None
+        if self._translated is not None:
+            regex = self._translated.regex
+            self.captures = regex.groups
+            self._positions = any(self._translated.positions)
+            self._search = regex.match if self._anchored else regex.search
+
+    def __repr__(self) -> str:
+        return f"Pattern({self.text!r})"
+
+    # --- searching ---------------------------------------------------------------------------------------
+
+    def hit(self, text: str, start: int) -> Hit | None:
+        """The first match at or after `start` (0-based)."""
+        if self._search is not None:
+            found = self._search(text, start)
+            return None if found is None else (found.start(), found.end(), self._values(found))
+        matcher = Matcher(self._body, text)
+        for place in range(start, len(text) + 1):
+            end = matcher.match_at(place)
+            if end is not None:
+                return place, end, matcher.values()
+            if self._anchored:
+                break
+        return None
+
+    def _values(self, found: Any) -> tuple[str | int, ...]:
+        if not self._positions or self._translated is None:
+            return found.groups()
+        return tuple(
+            found.start(number) + 1 if position else found.group(number)
+            for number, position in enumerate(self._translated.positions, 1)
+        )
+
+    def matches(self, text: str, init: int = 1) -> bool:
+        """Whether it is found: for tests only."""
+        if self._search is not None and not self._plain:
+            return self._search(text, 0 if init == 1 else begin(text, init)) is not None
+        return self.span(text, init)[0] is not None
+
+    def start(self, text: str, init: int = 1) -> int | None:
+        """The first result of `find`."""
+        return self.span(text, init)[0]
+
+    def span(self, text: str, init: int = 1) -> tuple[int, int] | tuple[None, None]:
+        """The first two results of `find`."""
+        start = 0 if init == 1 else begin(text, init)
+        if self._plain:
+            place = text.find(self.text, start)
+            return (None, None) if place < 0 else (place + 1, place + len(self.text))
+        if self._search is not None:
+            found = self._search(text, start)
+            return (None, None) if found is None else (found.start() + 1, found.end())
+        hit = self.hit(text, start)
+        return (None, None) if hit is None else (hit[0] + 1, hit[1])
+
+    def find(self, text: str, init: int = 1) -> tuple[Any, ...]:
+        """Start, end and captures; as many nils when it is not found."""
+        found = self.find_values(text, init)
+        return (None,) * (2 + self.captures) if found is None else found
+
+    def find_values(self, text: str, init: int = 1) -> tuple[Any, ...] | None:
+        """What `string.find` returns."""
+        start = 0 if init == 1 else begin(text, init)
+        if self._plain:
+            place = text.find(self.text, start)
+            return None if place < 0 else (place + 1, place + len(self.text))
+        hit = self.hit(text, start)
+        return None if hit is None else (hit[0] + 1, hit[1], *hit[2])
+
+    def match(self, text: str, init: int = 1) -> Any:
+        """The captures, or the whole match: bare when it is one value; as many nils when it is not found."""
+        if self._search is not None and not self._positions:
+            found = self._search(text, 0 if init == 1 else begin(text, init))
+            if self.captures <= 1:
+                return None if found is None else found.group(self.captures)
+            return (None,) * self.captures if found is None else found.groups()
+        result = self.match_values(text, init)
+        return (None,) * self.captures if result is None and self.captures > 1 else result
+
+    def capture(self, text: str, init: int = 1) -> str | None:
+        """The first value of `match`, when it is not a position."""
+        if self._search is not None:
+            found = self._search(text, 0 if init == 1 else begin(text, init))
+            return None if found is None else found.group(1 if self.captures else 0)
+        result = self.match_values(text, init)
+        return result[0] if result.__class__ is tuple else result
+
+    def match_values(self, text: str, init: int = 1) -> Any:
+        """What `string.match` returns: one nil when it is not found."""
+        hit = self.hit(text, 0 if init == 1 else begin(text, init))
+        if hit is None:
+            return None
+        captures = hit[2]
+        if not captures:
+            return text[hit[0] : hit[1]]
+        return captures[0] if len(captures) == 1 else captures
+
+    # --- all matches -------------------------------------------------------------------------------------
+
+    def hits(self, text: str) -> Iterator[Hit]:
+        """Matches from left to right. An empty match may follow right where another ended, as in Lua."""
+        translated = self._translated
+        if translated is not None and not translated.can_be_empty and not self._anchored:
+            for found in translated.regex.finditer(text):
+                yield found.start(), found.end(), self._values(found)
+            return
+        start = 0
+        while start <= len(text):
+            hit = self.hit(text, start)
+            if hit is None:
+                return
+            yield hit
+            if self._anchored:
+                return
+            start = hit[1] + (hit[1] == hit[0])
+
+    def gmatch(self, text: str) -> Iterator[Any]:
+        """`for captures in gmatch`: bare values for one capture or none, tuples for more."""
+        source = _unanchored(self.text) if self._anchored else self
+        for start, end, captures in source.hits(text):
+            if not captures:
+                yield text[start:end]
+            else:
+                yield captures[0] if len(captures) == 1 else captures
+
+    def gsub(self, text: str, replacement: Any, limit: int | None = None) -> tuple[str, int]:
+        """The text with matches replaced, and how many there were."""
+        translated = self._translated
+        simple = translated is not None and not translated.can_be_empty and not self._anchored
+        if (
+            simple
+            and translated is not None
+            and replacement.__class__ is str
+            and "%" not in replacement
+        ):
+            if limit is not None and limit <= 0:
+                return text, 0
+            return translated.regex.subn(lambda _: replacement, text, limit or 0)
+        replace = replacer(replacement)
+        pieces: list[str] = []
+        done = count = 0
+        if limit is None or limit > 0:
+            for start, end, captures in self.hits(text):
+                count += 1
+                pieces.append(text[done:start])
+                pieces.append(replace(text[start:end], captures))
+                done = end
+                if count == limit:
+                    break
+        pieces.append(text[done:])
+        return "".join(pieces), count
+
+    def sub(self, text: str, replacement: Any, limit: int | None = None) -> str:
+        """The first result of `gsub`."""
+        return self.gsub(text, replacement, limit)[0]
+
+
+def begin(text: str, init: int) -> int:
+    """`find`'s third argument as a 0-based place inside the text."""
+    if init < 0:
+        return max(len(text) + init, 0)
+    return min(init - 1, len(text)) if init else 0
+
+
+@lru_cache(maxsize=1024)
+def pattern(text: str) -> Pattern:
+    """The Pattern of a text that is not known before."""
+    return Pattern(text)
+
+
+@lru_cache(maxsize=256)
+def _unanchored(text: str) -> Pattern:
+    """`gmatch` knows no anchor: a leading `^` is a character like any other."""
+    return Pattern("%" + text)
+
+
+def _translated(body: str) -> Translated | None:
+    try:
+        return translate(body)
+    except Untranslatable:
+        return None
