@@ -9,19 +9,12 @@ end, so that a message can't be cut in two where another server would see an end
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from typing import NamedTuple
+
+from moonpost.phases.content import Problem, content_problem, unstuffed
 
 MAX_COMMAND = 12_288 + 512  # RFC 4954 section 4 wants 12288 octets for AUTH; RFC 5321 says 512
 END = b"\r\n.\r\n"
-
-
-class Problem(Enum):
-    """Why content is not fit to be accepted."""
-
-    TOO_LARGE = auto()
-    BARE_NEWLINE = auto()
-    LINE_TOO_LONG = auto()
 
 
 class Line(NamedTuple):
@@ -75,6 +68,15 @@ class Intake:
         self._buffer.clear()
         self._searched = 0
         self._dropping = False
+
+    @property
+    def reading_content(self) -> bool:
+        """Whether a content or a chunk is expected or under way."""
+        return self._next != self._line
+
+    def find(self, separator: bytes) -> int:
+        """Where the separator is in what waits; -1: nowhere yet."""
+        return self._buffer.find(separator)
 
     def take(self, size: int) -> bytes:
         """Up to `size` raw bytes, for protocols that are not line based."""
@@ -159,31 +161,3 @@ class Intake:
         self._searched = 0
         self._next = self._line
         return Chunk(data)
-
-
-def content_problem(data: bytes, max_line_bytes: int = 0) -> Problem | None:
-    """What is wrong with a whole content."""
-    lines = data.count(b"\r\n")
-    if data.count(b"\n") != lines or data.count(b"\r") != lines:
-        return Problem.BARE_NEWLINE
-    if max_line_bytes and has_long_line(data, max_line_bytes):
-        return Problem.LINE_TOO_LONG
-    return None
-
-
-def has_long_line(data: bytes, max_line_bytes: int) -> bool:
-    """Whether a line has more than `max_line_bytes` with its end; looks at few of the bytes."""
-    at, size = 0, len(data)
-    while size - at > max_line_bytes:
-        newline = data.rfind(b"\n", at, at + max_line_bytes)
-        if newline < 0:
-            return True
-        at = newline + 1
-    return False
-
-
-def unstuffed(data: bytes) -> bytes:
-    """Without the dot that a sender puts before a line's own (RFC 5321 section 4.5.2)."""
-    if b"\r\n." in data:
-        data = data.replace(b"\r\n.", b"\r\n")
-    return data[1:] if data[:1] == b"." else data

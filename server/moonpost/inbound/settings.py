@@ -32,14 +32,14 @@ class ListenSettings:
     unix_path: str = ""  # a socket in the file system instead of address and port
     file_mode: int = 0o660  # of unix_path
     backlog: int = 500
+    reuse_port: bool = False  # several acceptor processes share the port
     listener_sessions: int = 0
     service_sessions: int = 0
     peer_caps: tuple[PeerCap, ...] = ()  # most specific first
     idle_time_s: float = IDLE_SECONDS
     stop_grace_s: float = 30.0  # how long a stop waits for replies to final dots
     tls: ssl.SSLContext | None = None
-    auth_mechanisms: tuple[str, ...] = ()  # of PLAIN, LOGIN
-    auth_requires_tls: bool = True
+    tls_from_start: bool = False  # the handshake comes before the banner, as on port 465
     proxy_protocol_timeout_s: float = 0.0  # above zero: every connection begins with a PROXY header
     options: SessionOptions = field(default_factory=SessionOptions)
     options_by_peer: Callable[[str], SessionOptions] | None = None  # by address; None: options

@@ -34,7 +34,9 @@ class Pause:
     """Hold the session this long."""
 
     seconds: float
-    watch: bool = False  # answered with whether the peer spoke meanwhile, and ends early when it did
+    watch: bool = (
+        False  # answered with whether the peer spoke meanwhile, and ends early when it did
+    )
 
 
 class Stored(Enum):
@@ -97,14 +99,33 @@ class ReadChunk:
 
 @dataclass(slots=True)
 class StartTls:
-    """Say 220 and begin the handshake."""
+    """Say 220 and shake hands. Answered with connection keys, or None: bytes were there that may not be."""
+
+    injection_is_error: bool
 
 
 @dataclass(slots=True)
 class Authenticate:
-    """Go through an AUTH exchange, and answer it."""
+    """Go through an AUTH exchange. Answered with mechanism, user and password; None when it ended without them."""
 
     argument: str
+
+
+@dataclass(slots=True)
+class CheckCredentials:
+    """Ask whoever knows whether these are good. Answered with AuthStatus."""
+
+    mechanism: str
+    user: str
+    password: str
+
+
+class AuthStatus(Enum):
+    """How an AUTH attempt went; the values are what policy reads in `auth_status`."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    ERROR = "error"
 
 
 @dataclass(slots=True)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from moonpost.phases import replies
+
 # ASCII letters, digits and specials of RFC 5321 atoms, dots, and bytes of UTF-8 (RFC 6531).
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\x80-\xff-]+"
 _NAME = r"[A-Za-z0-9_.\x80-\xff-]+"
@@ -22,7 +24,9 @@ _NAME_ONLY = re.compile(_NAME)
 _ATOM_ONLY = re.compile(_ATOM)
 _PATH_END = re.compile(r'<(?:"(?:[^"\\]|\\.)*"|[^"<>])*>')
 
-MAX_LOCALPART = 64 * 4  # RFC 5321 section 4.5.3.1.1 says 64 octets; generated bounce addresses are longer
+MAX_LOCALPART = (
+    64 * 4
+)  # RFC 5321 section 4.5.3.1.1 says 64 octets; generated bounce addresses are longer
 MAX_DOMAIN = 255  # RFC 5321 section 4.5.3.1.2
 
 Fallback = Callable[[str], tuple[str | None, str | None]]
@@ -132,9 +136,7 @@ class BadParameter(ValueError):
         self.known = known
 
 
-def parse_parameters(
-    text: str, allowed: dict[str, re.Pattern[str] | None]
-) -> dict[str, str]:
+def parse_parameters(text: str, allowed: dict[str, re.Pattern[str] | None]) -> dict[str, str]:
     """`SIZE=1 SMTPUTF8` as a dictionary with upper-case keys. Raises BadParameter."""
     found: dict[str, str] = {}
     for word in text.split():
@@ -149,3 +151,15 @@ def parse_parameters(
             raise BadParameter(known=True)
         found[key] = value
     return found
+
+
+def read_parameters(
+    text: str, allowed: dict[str, re.Pattern[str] | None]
+) -> dict[str, str] | bytes:
+    """The parameters, or what to say when they are no good."""
+    if not text:
+        return {}
+    try:
+        return parse_parameters(text, allowed)
+    except BadParameter as bad:
+        return replies.BAD_PARAMETER_VALUE if bad.known else replies.BAD_PARAMETER

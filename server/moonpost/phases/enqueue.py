@@ -25,6 +25,7 @@ class Fate(Enum):
     """What is to be done with a copy."""
 
     KEEP = auto()
+    DROP = auto()  # policy discarded it; it counts as accepted
     TAKEN = auto()  # the enqueue hook owns it now; it counts as accepted
     REFUSE = auto()  # by the verdict: 5xx
     DEFER = auto()  # by the verdict: 4xx
@@ -50,6 +51,9 @@ NO_BINDING = Verdict(451, replies.NO_BINDING, module="default_binding")
 
 
 def of_verdict(verdict: Verdict) -> Judged:
+    """The fate that a code means."""
+    if not verdict.refuses:
+        return Judged(Fate.KEEP, verdict)
     return Judged(Fate.DEFER if verdict.temporary else Fate.REFUSE, verdict)
 
 

@@ -32,13 +32,17 @@ class SessionOptions:
     banner: str = ""  # whole text after 220; empty: `<hostname> ESMTP`
     banner_delay_s: float = 0.0  # how long to watch for peers that talk before the banner
     max_message_bytes: int = 0
-    max_line_bytes: int = 0  # of content, with CR LF; RFC 5321 4.5.3.1.6 says 1000, senders say more
+    max_line_bytes: int = (
+        0  # of content, with CR LF; RFC 5321 4.5.3.1.6 says 1000, senders say more
+    )
     max_receptions_per_connection: int = 0
     max_recipients_per_message: int = 0
     max_recipients_per_connection: int = 0
     max_bad_commands: int = 20  # chosen: unknown or malformed commands before 421
     require_ehlo: bool = False
     require_auth: bool = False
+    auth_mechanisms: Sequence[str] = ()  # of PLAIN, LOGIN
+    auth_requires_tls: bool = True
     allow_null_envelope_sender: bool = True
     allow_ip_literal: bool = True
     allow_trailing_whitespace_in_commands: bool = False

@@ -1,70 +1,90 @@
-"""One SMTP session as a pure machine: events in, actions out, time as an argument.
+"""DATA, BDAT and RSET: the content comes in, or nothing comes of it.
 
-Each event method returns steps, a generator of actions (see `actions`); the driver performs them in order and begins
-the next event when they are used up. What may follow what is a table. Replies are worded in `replies`, moments of
-policy are rows of `table`; what happens after the final dot is in `acceptance`.
+Steps of the pure machine. The order of commands is checked before (`machine`), the content is judged after
+(`acceptance`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import Enum, auto
-
 from moonpost.phases import replies
-from moonpost.phases.acceptance import accept_content
-from moonpost.phases.actions import (
-    Authenticate,
-    Close,
-    Note,
-    Pause,
-    ReadChunk,
-    ReadContent,
-    RunDealloc,
-    StartTls,
-    Steps,
-)
-from moonpost.phases.addresses import (
-    MAIL_PARAMETERS,
-    RCPT_PARAMETERS,
-    BadParameter,
-    Fallback,
-    Path,
-    parse_parameters,
-    parse_path,
-)
-from moonpost.phases.asking import ask
-from moonpost.phases.options import SessionOptions, within
-from moonpost.phases.session import Envelope, Problem, Session
-from moonpost.phases.table import CONNECT, EHLO, MAILFROM, RCPTTO, RCPTTO_LIST, Moment
-from moonpost.phases.verdicts import Verdict
-from msys.constants import MC_STATE_RELAYING_DENIED
-from msys.ecstring import EcString
+from moonpost.phases.acceptance import accept_content, refuse_content
+from moonpost.phases.actions import ReadChunk, ReadContent, Steps
+from moonpost.phases.answering import bad_command, close
+from moonpost.phases.content import content_problem
+from moonpost.phases.sender import move_to_current
+from moonpost.phases.state import SessionState, State, Transaction
 
 
-class State(Enum):
-    """Where a session is."""
+def data(session: SessionState, _line: str, argument: str) -> Steps:
+    """DATA."""
+    transaction = session.transaction
+    assert transaction is not None
+    if argument:
+        yield from bad_command(session, replies.NO_ARGUMENT)
+        return
+    if not session.vctx.recipients and not transaction.dropped:
+        yield replies.NEED_RCPT
+        return
+    yield replies.START_DATA
+    yield ReadContent(session.options.max_message_bytes)
 
-    READY = auto()  # no transaction
-    MAIL = auto()  # a sender was accepted
-    CHUNKS = auto()  # BDAT has begun
-    REFUSED = auto()  # policy refused the connection and left it open
-    CLOSED = auto()
+
+def bdat(session: SessionState, _line: str, argument: str) -> Steps:
+    """BDAT (RFC 3030): so many bytes follow, whatever they are."""
+    words = argument.split()
+    if (
+        not words
+        or not words[0].isdigit()
+        or len(words[0]) > 18
+        or (len(words) > 1 and [word.upper() for word in words[1:]] != ["LAST"])
+    ):
+        yield replies.BDAT_SYNTAX
+        yield from close(session)  # nobody knows how much of what follows is content
+        return
+    size, last = int(words[0]), len(words) > 1
+    transaction = session.transaction
+    refusal = None
+    if transaction is None:
+        refusal = replies.NEED_MAIL
+    elif not session.vctx.recipients and not transaction.dropped:
+        refusal = replies.NEED_RCPT
+    elif _too_much(session, transaction, size):
+        refusal = replies.TOO_LARGE
+    chunk: bytes = yield ReadChunk(size, discard=refusal is not None)
+    if refusal is not None or transaction is None:
+        yield refusal
+        if refusal is replies.TOO_LARGE:
+            session.end_transaction()
+        return
+    session.state = State.CHUNKS
+    transaction.chunks.append(chunk)
+    transaction.chunk_bytes += size
+    if not last:
+        yield replies.reply(250, f"2.0.0 {size} octets received")
+        return
+    content = b"".join(transaction.chunks)
+    if content and not content.endswith(b"\r\n"):
+        content += b"\r\n"
+    problem = content_problem(content, session.options.max_line_bytes)
+    if problem is not None:
+        yield from refuse_content(session, problem)
+    else:
+        yield from accept_content(session, content)
 
 
-# (state, verb) -> what is said instead of doing it. What is not here is allowed.
-OUT_OF_ORDER: dict[tuple[State, str], bytes] = {
-    (State.MAIL, "MAIL"): replies.NESTED_MAIL,
-    (State.READY, "RCPT"): replies.NEED_MAIL,
-    (State.READY, "DATA"): replies.NEED_MAIL,
-    (State.CHUNKS, "MAIL"): replies.NESTED_MAIL,
-    (State.CHUNKS, "RCPT"): replies.BDAT_UNDERWAY,
-    (State.CHUNKS, "DATA"): replies.BDAT_UNDERWAY,
-    (State.MAIL, "STARTTLS"): replies.NESTED_MAIL,
-    (State.CHUNKS, "STARTTLS"): replies.NESTED_MAIL,
-    (State.MAIL, "AUTH"): replies.NESTED_MAIL,  # RFC 4954 section 4
-    (State.CHUNKS, "AUTH"): replies.NESTED_MAIL,
-}
-BEFORE_EHLO = frozenset(("EHLO", "HELO", "QUIT", "NOOP", "RSET", "STARTTLS", "HELP", "XCLIENT"))
-BEFORE_AUTH = BEFORE_EHLO | {"AUTH"}
-"""
+def _too_much(session: SessionState, transaction: Transaction, size: int) -> bool:
+    limit = session.options.max_message_bytes
+    return bool(limit) and transaction.chunk_bytes + size > limit
+
+
+def rset(session: SessionState, _line: str, argument: str) -> Steps:
+    """RSET."""
+    if argument:
+        yield from bad_command(session, replies.NO_ARGUMENT)
+        return
+    session.end_transaction()
+    if session.options.reconfig_message:
+        yield from move_to_current(session)
+        if session.state is State.CLOSED:
+            return
+    yield replies.OK_RSET

@@ -1,0 +1,161 @@
+"""Before mail: the banner, EHLO, and what changes under a session (TLS, AUTH, another address)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import ip_address
+
+from moonpost.phases import replies
+from moonpost.phases.actions import Note, Pause, StartTls, Steps
+from moonpost.phases.answering import answer, bad_command, close
+from moonpost.phases.asking import ask
+from moonpost.phases.options import SessionOptions, within
+from moonpost.phases.state import SessionState, State
+from moonpost.phases.table import CONNECT, EHLO
+from msys.accept import SocketAddress
+from msys.ecstring import EcString
+
+XCLIENT_ATTRIBUTES = frozenset(("NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN"))
+
+
+def banner(options: SessionOptions) -> bytes:
+    return replies.reply(220, options.banner or f"{options.hostname} ESMTP")
+
+
+def connected(session: SessionState) -> Steps:
+    """A peer is there: watch, ask policy, send the banner or what policy wants instead."""
+    options = session.options
+    if options.banner_delay_s > 0 and (yield Pause(options.banner_delay_s, watch=True)):
+        spoke_early(session)
+    values = {"accept": session.accept, "vctx": session.vctx}
+    verdict = yield from ask(session.generation, CONNECT, session.vctx, values)
+    session.banner_sent = True
+    if verdict is None:
+        yield banner(options)
+        return
+    if verdict.refuses:
+        session.state = State.REFUSED
+    yield from answer(session, verdict, CONNECT, banner(options))
+
+
+def spoke_early(session: SessionState) -> None:
+    """The peer sent something before it was greeted."""
+    session.early_talker = True
+    session.vctx.conn["early_talker"] = "yes"
+
+
+def base_capabilities(options: SessionOptions, *, tls_offered: bool, tls: bool) -> list[str]:
+    """What EHLO lists before policy changed it."""
+    lines = [*options.extensions, f"SIZE {options.max_message_bytes}"]
+    if tls_offered and not tls:
+        lines.append("STARTTLS")
+    if options.auth_mechanisms and (tls or not options.auth_requires_tls):
+        lines.append("AUTH " + " ".join(options.auth_mechanisms))
+    return lines
+
+
+def ehlo(session: SessionState, line: str, argument: str) -> Steps:
+    """EHLO and HELO."""
+    name = argument.strip(" ")
+    if not name or " " in name or not name.isprintable():
+        yield from bad_command(session, replies.EHLO_SYNTAX)
+        return
+    esmtp = line[:1] in "Ee"
+    session.end_transaction()
+    conn = session.vctx.conn
+    conn["ehlo_string"] = line
+    conn["ehlo_domain"] = name
+    values = {"str": EcString(line + "\r\n"), "accept": session.accept, "vctx": session.vctx}
+    verdict = yield from ask(session.generation, EHLO, session.vctx, values)
+    if verdict is None or not verdict.refuses:
+        session.helo, session.esmtp = name, esmtp
+    first = session.options.hostname
+    if verdict is not None and not verdict.refuses and verdict.text:
+        first = verdict.text
+    lines = [first, *session.accept.capabilities] if esmtp else [first]
+    yes = replies.several(250, lines)
+    if verdict is None:
+        yield yes
+    else:
+        quiet = verdict if verdict.refuses else verdict._replace(text="")
+        yield from answer(session, quiet, EHLO, yes)
+
+
+def starttls(session: SessionState, _line: str, argument: str) -> Steps:
+    """STARTTLS. Nothing said before the handshake counts after it (RFC 3207 section 4.2)."""
+    if argument:
+        yield from bad_command(session, replies.NO_ARGUMENT)
+        return
+    if session.tls:
+        yield replies.TLS_ACTIVE
+        return
+    if not session.tls_offered:
+        yield replies.TLS_UNAVAILABLE
+        return
+    facts: Mapping[str, str] | None = yield StartTls(
+        injection_is_error=session.options.starttls_injection_policy != "ignore"
+    )
+    if facts is None:
+        yield Note(501, "bytes after STARTTLS", "starting tls", EHLO.state, "tls")
+        yield replies.TLS_INJECTION
+        yield from close(session)
+        return
+    before = base_capabilities(session.options, tls_offered=True, tls=False)
+    after = base_capabilities(session.options, tls_offered=True, tls=True)
+    offered = (
+        session.accept.capabilities
+    )  # policy may have changed it: only the difference is applied
+    kept = [line for line in offered if line not in before or line in after]
+    offered[:] = kept + [line for line in after if line not in before]
+    session.tls = True
+    session.helo, session.esmtp = "", False
+    session.end_transaction()
+    conn = session.vctx.conn
+    conn.pop("ehlo_string", None)
+    conn.pop("ehlo_domain", None)
+    conn.update(facts)
+
+
+def xclient(session: SessionState, _line: str, argument: str) -> Steps:
+    """XCLIENT from a trusted proxy: another peer speaks through this connection; greet it anew."""
+    if not within(session.peer.remote_ip, session.options.xclient_networks):
+        yield replies.XCLIENT_REFUSED
+        return
+    told = _xclient_attributes(argument)
+    if told is None:
+        yield from bad_command(session, replies.XCLIENT_SYNTAX)
+        return
+    peer = session.peer
+    ip, port = told.get("ADDR", peer.remote_ip), told.get("PORT", "")
+    session.peer = replace(
+        peer, remote_ip=ip, remote_port=int(port) if port.isdigit() else peer.remote_port
+    )
+    session.accept.remote_addr = SocketAddress(session.peer.remote_ip, session.peer.remote_port)
+    session.end_transaction()
+    session.helo = told.get("HELO", "")
+    session.auth_user = told.get("LOGIN", "")
+    conn = session.vctx.conn
+    conn.pop("can_relay", None)
+    conn.update(session.first_context())
+    yield from connected(session)
+
+
+def _xclient_attributes(argument: str) -> dict[str, str] | None:
+    """`ADDR=192.0.2.1 HELO=x` decoded; None when it is malformed. What is unavailable is left out."""
+    told = {}
+    for word in argument.split():
+        key, equals, value = word.partition("=")
+        value = re.sub(r"\+([0-9A-F]{2})", lambda hit: chr(int(hit.group(1), 16)), value)
+        if not equals or key.upper() not in XCLIENT_ATTRIBUTES or not value.isprintable():
+            return None
+        if value.upper() in ("[UNAVAILABLE]", "[TEMPUNAVAIL]"):
+            continue
+        told[key.upper()] = value
+    if "ADDR" in told:
+        try:
+            told["ADDR"] = str(ip_address(re.sub("^ipv6:", "", told["ADDR"], flags=re.IGNORECASE)))
+        except ValueError:
+            return None
+    return told or None

@@ -1,0 +1,144 @@
+"""What a session knows: who is there, what was said so far, and the mail that is being handed over.
+
+Data and small questions about it; what happens when is in the step modules beside this one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from moonpost.phases.actions import Reception
+from moonpost.phases.addresses import Fallback, Path
+from moonpost.phases.options import SessionOptions, within
+from moonpost.policy.interface import Generation, Policy, PolicyState
+from msys.accept import Accept
+from msys.identity import Id
+from msys.message import Message
+from msys.vctx import ValidationContext
+
+
+class State(Enum):
+    """Where a session is."""
+
+    READY = auto()  # no transaction
+    MAIL = auto()  # a sender was accepted
+    CHUNKS = auto()  # BDAT has begun
+    REFUSED = auto()  # policy refused the connection and left it open
+    CLOSED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The two ends of a connection. Addresses are text; a Unix socket has empty ones."""
+
+    remote_ip: str
+    remote_port: int
+    local_ip: str
+    local_port: int
+
+    @property
+    def remote(self) -> str:
+        return endpoint(self.remote_ip, self.remote_port)
+
+    @property
+    def local(self) -> str:
+        return endpoint(self.local_ip, self.local_port)
+
+
+def endpoint(ip: str, port: int) -> str:
+    """`ip:port`, `[v6]:port`, or empty."""
+    if not ip:
+        return ""
+    return f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}"
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One mail, from MAIL FROM to its end."""
+
+    message: Message
+    sender: Path
+    parameters: dict[str, str]
+    recipient_parameters: dict[str, dict[str, str]] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)  # recipient -> its RCPT TO line
+    rcpt_commands: int = 0  # RCPT TOs seen, accepted or not
+    dropped: int = 0  # recipients that policy discarded silently
+    chunks: list[bytes] = field(default_factory=list)  # of BDAT
+    chunk_bytes: int = 0
+
+
+@dataclass(slots=True)
+class SessionState:
+    """One session. `now` is the time of the event that is being handled."""
+
+    options: SessionOptions
+    peer: Peer
+    policy: Policy
+    generation: Generation
+    conn_id: Id
+    accept: Accept
+    vctx: ValidationContext
+    fallback: Fallback  # a full address parser, for what the common one does not know
+    now: float = 0.0
+    policy_state: PolicyState = field(default_factory=PolicyState)
+    state: State = State.READY
+    helo: str = ""
+    esmtp: bool = False
+    tls_offered: bool = False
+    tls: bool = False
+    auth_user: str = ""
+    transaction: Transaction | None = None
+    message_count: int = 0
+    rcpt_count: int = 0
+    bad_commands: int = 0
+    unknown_commands: int = 0
+    early_talker: bool = False
+    banner_sent: bool = False
+
+    @property
+    def protocol(self) -> str:
+        """RFC 3848's word for how mail comes in."""
+        if not self.esmtp:
+            return "SMTP"
+        return "ESMTP" + ("S" if self.tls else "") + ("A" if self.auth_user else "")
+
+    def may_relay(self) -> bool:
+        """Whether the peer's address, or AUTH, permits relaying."""
+        options = self.options
+        if options.open_relay or self.auth_user:
+            return True
+        return bool(options.relay_hosts) and within(self.peer.remote_ip, options.relay_networks)
+
+    def first_context(self) -> dict[str, str]:
+        """The connection keys every session begins with."""
+        options = self.options
+        context = {"pathway": options.pathway, **options.context}
+        if self.may_relay():
+            context.setdefault("can_relay", "true")
+        return context
+
+    def end_transaction(self) -> None:
+        """Forget the mail at hand, if any; the message dictionary is emptied."""
+        self.transaction = None
+        self.accept.message = None
+        self.vctx.mess = {}
+        self.vctx.recipients = []
+        if self.state is not State.REFUSED:
+            self.state = State.READY
+
+    def reception(self, transaction: Transaction) -> Reception:
+        parameters = transaction.parameters
+        return Reception(
+            conn_id=self.conn_id.text,
+            protocol=self.protocol,
+            remote=self.peer.remote,
+            local=self.peer.local,
+            received_at=self.now,
+            generation=self.generation.number,
+            auth_user=self.auth_user,
+            utf8="SMTPUTF8" in parameters,
+            eight_bit=parameters.get("BODY", "").upper() == "8BITMIME",
+            parameters={key: parameters[key] for key in ("RET", "ENVID") if key in parameters},
+            recipient_parameters=transaction.recipient_parameters,
+        )
