@@ -116,12 +116,13 @@ class _Builder:
                 place, shown = word.place, f"`{word.text}`"
             self._report("C508", place, f"{row.name} wants {wrong.wanted}; this is {shown}")
             return
-        if row.key in set_here:
+        before = set_here.get(row.key)
+        # Another file may well override; the same file is a mistake.
+        if before is not None and before.source is name.place.source:
             self._report(
                 "C520",
                 name.place,
-                f"{row.name} is set a second time in this scope; the first is at "
-                f"{set_here[row.key].brief}",
+                f"{row.name} is set a second time in this scope; the first is at {before.brief}",
                 "the last value holds; remove one",
             )
         set_here[row.key] = name.place

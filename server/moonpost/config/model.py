@@ -210,10 +210,15 @@ def load(path: str, search_path: Sequence[str] = (), number: int = 1) -> Config:
 
 
 def examine(
-    path: str, search_path: Sequence[str] = (), text: str | None = None, number: int = 1
+    path: str,
+    search_path: Sequence[str] = (),
+    text: str | None = None,
+    number: int = 1,
+    *,
+    local_changes: bool = True,
 ) -> tuple[Config, list[Diagnostic]]:
     """The configuration as far as it can be understood, and what is wrong with it."""
-    files = read_files(path, search_path, text)
+    files = read_files(path, search_path, text, local_changes=local_changes)
     main = files.sources[0] if files.sources else Source(path, "")
     built = build(files.items, Place(main, 1, 1))
     problems = in_order([*files.problems, *built.problems])

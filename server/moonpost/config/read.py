@@ -37,10 +37,16 @@ def default_search_path(environ: dict[str, str], node: str) -> list[str]:
     return [f"{PREFIX}/etc/conf/{name}" for name in ("global", node, "default")]
 
 
-def read_files(path: str, search_path: Sequence[str] = (), text: str | None = None) -> Files:
+def read_files(
+    path: str,
+    search_path: Sequence[str] = (),
+    text: str | None = None,
+    *,
+    local_changes: bool = True,
+) -> Files:
     """Read the main file and all it includes. `text` stands in for the main file's content."""
     reader = _Reader(search_path)
-    reader.read_main(path, text)
+    reader.read_main(path, text, local_changes)
     return reader.files
 
 
@@ -51,14 +57,14 @@ class _Reader:
         self._open: list[str] = []  # files being read, outermost first
         self._met: set[str] = set()
 
-    def read_main(self, path: str, text: str | None) -> None:
+    def read_main(self, path: str, text: str | None, local_changes: bool) -> None:
         try:
             content = _content(path) if text is None else text
         except OSError as error:
             self.files.problems.append(_unreadable(Place(Source(path, ""), 1, 1), path, error))
             return
         self.files.items = self._items(Source(path, content, folder=_folder(path)))
-        local = _local_changes_file(self.files.items)
+        local = _local_changes_file(self.files.items) if local_changes else None
         if local is not None and (target := Path(path).parent / local.text).exists():
             self.files.items += self._file(str(target), local.place, readonly=False)
 

@@ -165,13 +165,18 @@ def default_value(type_cell: str, text: str) -> Any:
 _BARE: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
+def quoted(text: str) -> str:
+    """The text as a quoted string of a file."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def show_word(text: str, type_cell: str = "string") -> str:
     """Numbers and booleans bare, all else quoted, as the console prints them."""
     bare = _BARE.fullmatch(text) and type_cell not in ("string", "path")
     if bare or ("bool" in type_cell.split("|") and text.lower() in BOOLEANS):
         return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return quoted(text)
 
 
 def show_value(name: str, type_cell: str, value: Value) -> str:
