@@ -46,10 +46,7 @@ def string_or_none(value: Any) -> str | None:
         return None
     if isinstance(value, int | float):
         return tostring(value)
-    content = getattr(
-        value, "as_string", None
-    )  # ec_string and message ids offer their text this way
-    return content() if callable(content) else None
+    return value.as_string() if isinstance(value, Userdata) else None
 
 
 def optional_string(name: str, position: int, value: Any, default: str) -> str:

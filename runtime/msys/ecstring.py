@@ -5,11 +5,12 @@ Its own class, `type` userdata: never equal to a Lua string, accepted wherever o
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from msys.arguments import check_integer, check_string
 from msys.constants import STRING_TYPE_GROWBUF, STRING_TYPE_IO_OBJECT
-from msys.lua import ABSENT, Userdata
+from msys.lua import ABSENT, Userdata, environment
 from msys.lua.errors import RuntimeFault
 
 
@@ -24,6 +25,11 @@ class EcString(Userdata):
     lua_type = "msys.core:_ec_string"
     lua_fields = frozenset(("buffer", "len"))
     lua_writable = frozenset(("type", "backing"))
+    metamethods: ClassVar[Mapping[str, Callable[..., Any]]] = {
+        "__index": lambda _, key: environment().string_metatable["__index"][key],
+        "__lt": lambda one, other: str(one) < str(other),
+        "__le": lambda one, other: str(one) <= str(other),
+    }
 
     def __init__(self, text: str = "", capacity: int | None = None) -> None:
         self._text = text

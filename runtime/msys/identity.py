@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from msys.lua import Userdata
 
@@ -23,6 +24,9 @@ class Id(Userdata):
 
     __slots__ = ("text",)
     lua_type = "msys.core:_ec_message_id"
+    metamethods: ClassVar[Mapping[str, Callable[..., Any]]] = {
+        "__eq": lambda one, other: one == other,
+    }
 
     def __init__(self, text: str) -> None:
         self.text = text

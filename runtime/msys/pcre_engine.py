@@ -116,10 +116,8 @@ def expand(template: bytes) -> Callable[[Any], bytes]:
             if literal is not None:
                 return literal
             name = reference.group(1) or reference.group(2) or reference.group(3)
-            if name.isdigit():
-                number = int(name)
-            else:
-                number = match.re.groupindex.get(name.decode("ascii"), -1)
+            named = match.re.groupindex.get(name.decode("ascii"), -1)
+            number = int(name) if name.isdigit() else named
             if not 0 <= number <= match.re.groups:
                 return b""
             return match.group(number) or b""
@@ -134,14 +132,13 @@ def substitute_with(
 ) -> tuple[bytes, int]:
     """Replace matches by what `replacement` returns (None keeps one); at most `limit`, 0 for all of them."""
     pieces: list[bytes] = []
-    at = count = 0
-    for match in matches(subject, pattern):
+    at = 0
+    for count, match in enumerate(matches(subject, pattern), 1):
         text = replacement(match)
         if text is not None:
             start, end = match.span()
             pieces += [subject[at:start], text]
             at = end
-        count += 1
         if count == limit:
             break
     if not pieces:

@@ -11,7 +11,6 @@ from typing import Any
 from msys.lua.errors import RuntimeFault
 from msys.ports import Ports, current
 
-
 BEFORE_DATA = frozenset(("connect", "ehlo", "auth", "mailfrom", "rcptto", "rcptto_list"))
 
 

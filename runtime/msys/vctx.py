@@ -61,8 +61,12 @@ class DisconnectFlag(int):
     def __call__(self) -> None: ...
     @overload
     def __call__(self, code: Any, message: Any = ...) -> None: ...
-    def __call__(self, code: Any = ABSENT, message: Any = ABSENT) -> None:
-        close_after_reply(self._vctx, code, message)
+    def __call__(self, *arguments: Any, **named: Any) -> None:
+        if (
+            arguments and arguments[0] is self._vctx
+        ):  # called as a function that was read from a field
+            arguments = arguments[1:]
+        close_after_reply(self._vctx, *arguments, **named)
 
 
 @documented("vctx:disconnect", assumed="without arguments: 421 and a general text")
@@ -275,7 +279,7 @@ class ValidationContext(Userdata):
             self._may_change("recipient_list")
             wanted = check_strings("recipient_list", 1, addresses)
             self.recipients[:] = [self._address("recipient_list", one) for one in wanted]
-        return RecipientList({at: one for at, one in enumerate(self.recipients, 1)})
+        return RecipientList(enumerate(self.recipients, 1))
 
     def iterate_rcpt(self, position: Any = 0) -> tuple[int | None, str | None]:
         """The next position and its address; nil, nil at the end. Start with 0."""

@@ -132,7 +132,7 @@ class Editing(MessageState):
             ]
             if len(found) < 2:
                 return found[0] if found else None
-            return Table(dict(enumerate(found, 1)))
+            return Table.array(*found)
         wanted = check_string("text", 1, value)
         mimetype = optional_string("text", 2, type, "text/plain")
         self._changing("text")

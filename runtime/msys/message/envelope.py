@@ -99,10 +99,8 @@ class Envelope(MessageState):
             for at, given in ((2, localpart_str), (3, domain_str))
         ]
         address = self.sender if side == EC_MSG_ENV_FROM else self.recipient
-        if number & EC_MSG_ENV_COMPLETE:
-            values = (address, None)
-        else:
-            values = split_address(address)
+        whole = bool(number & EC_MSG_ENV_COMPLETE)
+        values = (address, None) if whole else split_address(address)
         for buffer, text in zip(buffers, values, strict=True):
             if buffer is not None and text is not None:
                 buffer.set(text)

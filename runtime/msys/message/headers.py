@@ -36,7 +36,7 @@ def policy_value(raw: bytes) -> str:
 
 def values_table(raw_values: list[bytes]) -> Table:
     """Values in the order of the message, counted from 1."""
-    return Table({at: policy_value(raw) for at, raw in enumerate(raw_values, 1)})
+    return Table.array(*map(policy_value, raw_values))
 
 
 def field_bytes(function: str, name: bytes, value: str) -> bytes:
@@ -80,4 +80,4 @@ def addresses_table(function: str, raw_values: list[bytes], component: Any) -> T
         for raw in raw_values
         for address in header_addresses(to_str(fields.unfolded(raw)))
     ]
-    return Table(dict(enumerate(found, 1)))
+    return Table.array(*found)

@@ -57,7 +57,8 @@ def replaced(subject: bytes, pattern: str, replacement: str) -> bytes | None:
 def replaced_any(leaves: list[Node], pattern: str, replacement: str) -> bool:
     """Replace in the text of each leaf; whether any changed. A bad pattern is logged."""
     try:
-        return any([text.replace_text(leaf, pattern, replacement) for leaf in leaves])
+        changed = [text.replace_text(leaf, pattern, replacement) for leaf in leaves]
+        return True in changed
     except BadPattern as error:
         _log(error, pattern)
         return False

@@ -11,7 +11,7 @@ from typing import Any, cast, overload
 from msys.arguments import check_class, check_number, check_string, optional_string
 from msys.catalog.binding import documented
 from msys.lua import ABSENT, Table, Userdata
-from msys.lua.bytestr import to_bytes, to_str
+from msys.lua.bytestr import to_str
 from msys.lua.errors import RuntimeFault
 from msys.message import fields, headers, matching, text
 from msys.message.node import Node
@@ -288,13 +288,13 @@ class Part(Node, Userdata):
     # The tree
 
     @documented("msgpart:addFirstChild", assumed="false for a part that is in a tree already")
-    def addFirstChild(self, child: Any) -> bool:  # noqa: N802 - Momentum's name
+    def addFirstChild(self, child: Any) -> bool:
         """Put `child` before the other children of this container. False if it cannot be done."""
         self._writable("addFirstChild")
         return self._add("addFirstChild", 0, child)
 
     @documented("msgpart:addLastChild", assumed="false for a part that is in a tree already")
-    def addLastChild(self, child: Any) -> bool:  # noqa: N802 - Momentum's name
+    def addLastChild(self, child: Any) -> bool:
         """Put `child` after the other children of this container. False if it cannot be done."""
         self._writable("addLastChild")
         return self._add("addLastChild", len(self.children), child)
@@ -334,14 +334,14 @@ class Part(Node, Userdata):
     @documented(
         "msgpart:insertAfter", assumed="true, or false when `after` is a top part or in no tree"
     )
-    def insertAfter(self, after: Any) -> bool:  # noqa: N802 - Momentum's name
+    def insertAfter(self, after: Any) -> bool:
         """Put this part into the tree as the successor of the part `after`."""
         return self._insert("insertAfter", after, 1)
 
     @documented(
         "msgpart:insertBefore", assumed="true, or false when `before` is a top part or in no tree"
     )
-    def insertBefore(self, before: Any) -> bool:  # noqa: N802 - Momentum's name
+    def insertBefore(self, before: Any) -> bool:
         """Put this part into the tree as the predecessor of the part `before`."""
         return self._insert("insertBefore", before, 0)
 

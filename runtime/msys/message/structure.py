@@ -37,7 +37,7 @@ class Structure(MessageState):
         return self._tree(writable=readonly is not ABSENT and not truth(readonly))
 
     @documented("msg:makeBoundary", assumed="works in every phase")
-    def makeBoundary(self, *parts: Any) -> str:  # noqa: N802 - Momentum's name
+    def makeBoundary(self, *parts: Any) -> str:
         """A boundary that occurs nowhere in the message or in the given parts."""
         seen = [self._now().whole]
         seen += [
@@ -47,7 +47,7 @@ class Structure(MessageState):
         return to_str(unused_boundary(seen))
 
     @documented("msg:makeContainer", assumed="anything but multipart/* raises")
-    def makeContainer(  # noqa: N802 - Momentum's name
+    def makeContainer(
         self, mimetype: Any, boundary: Any = ABSENT, add_terminator: Any = ABSENT
     ) -> Part:
         """A new container part that is in no tree yet.
@@ -68,9 +68,7 @@ class Structure(MessageState):
         return new_part(field + b"--" + mark + b"--\r\n")
 
     @documented("msg:makePart", assumed="the body may be a string as well as an io object")
-    def makePart(  # noqa: N802 - Momentum's name
-        self, mimetype: Any, body: Any = ABSENT, encoding: Any = ABSENT
-    ) -> Part:
+    def makePart(self, mimetype: Any, body: Any = ABSENT, encoding: Any = ABSENT) -> Part:
         """A new leaf part that is in no tree yet.
 
         body: a string or an io object, in the transfer encoding already; empty when nil or absent.

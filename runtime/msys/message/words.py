@@ -116,7 +116,7 @@ def folded(name: bytes, value: bytes) -> bytes:
 
     Folds that the value has already stay where they are.
     """
-    lines = []
+    lines: list[bytes] = []
     rest = name + b": " + value
     for given in rest.split(b"\r\n"):
         line = given
