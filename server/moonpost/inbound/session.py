@@ -24,10 +24,7 @@ from moonpost.phases.actions import Authenticate, StartTls
 from moonpost.phases.greeting import base_capabilities
 from moonpost.phases.machine import Machine
 from moonpost.phases.options import SessionOptions
-from moonpost.phases.state import Peer, SessionState
-from msys.accept import Accept
-from msys.identity import IDS
-from msys.vctx import ValidationContext
+from moonpost.phases.state import Peer, begin
 
 MAX_WAITING = 65_536  # bytes taken from a peer that sends on without waiting for answers
 
@@ -179,35 +176,18 @@ class SmtpSession(Driving, SMTP):  # type: ignore[misc]
 
     def _begin(self, options: SessionOptions, remote: Address, local: Address) -> None:
         service = self.service
-        generation = service.policy.current()
-        generation.hold()
         tls = self.transport.get_extra_info("ssl_object")
         tls_offered = service.settings.tls is not None
-        accept = Accept(
-            remote=remote,
-            local=local,
-            conn_id=IDS.next(),
+        state = begin(
+            options,
+            Peer(*remote, *local),
+            service.policy,
+            self._getaddr,
             listener=service.settings.name,
             capabilities=base_capabilities(options, tls_offered=tls_offered, tls=tls is not None),
-        )
-        vctx = ValidationContext()
-        accept.vctx = vctx
-        state = SessionState(
-            options=options,
-            peer=Peer(*remote, *local),
-            policy=service.policy,
-            generation=generation,
-            conn_id=accept.conn_id,
-            accept=accept,
-            vctx=vctx,
-            fallback=self._getaddr,
             tls_offered=tls_offered,
-            tls=tls is not None,
+            tls_keys=None if tls is None else connection_keys(tls),
         )
-        state.policy_state.accept, state.policy_state.vctx = accept, vctx
-        vctx.conn.update(state.first_context())
-        if tls is not None:
-            vctx.conn.update(connection_keys(tls))
         self.machine = Machine(state)
         self.drive(self.machine.connected(service.now()))
         self.pump()
@@ -244,14 +224,11 @@ class SmtpSession(Driving, SMTP):  # type: ignore[misc]
         """aiosmtpd's AUTH exchange, with somebody else deciding on what was presented."""
         assert self.machine is not None
         state = self.machine.state
-        if not any(line.startswith("AUTH") for line in state.accept.capabilities):
-            await self.push(replies.UNKNOWN_COMMAND.rstrip())
-            return None
         self.session = Session(self.loop)
         self.session.host_name, self.session.extended_smtp = state.helo, state.esmtp
         self.session.authenticated = bool(state.auth_user)
         self.envelope = self._create_envelope()
-        self._auth_require_tls = False  # decided by what is offered
+        self._auth_require_tls = False  # decided already
         self._auth_methods = {
             name: _AuthMechAttr(getattr(self, f"auth_{name}"), True)
             for name in state.options.auth_mechanisms

@@ -39,6 +39,13 @@ def _quit(session: SessionState, _line: str, _argument: str) -> Steps:
 
 
 def _auth(session: SessionState, _line: str, argument: str) -> Steps:
+    options = session.options
+    if not options.auth_mechanisms:
+        yield from bad_command(session, replies.UNKNOWN_COMMAND)
+        return
+    if options.auth_requires_tls and not session.tls:
+        yield replies.AUTH_NEEDS_TLS
+        return
     presented = yield Authenticate(argument)
     if presented is not None:
         yield from credentials(session, *presented)

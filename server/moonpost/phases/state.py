@@ -5,6 +5,7 @@ Data and small questions about it; what happens when is in the step modules besi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -13,7 +14,7 @@ from moonpost.phases.addresses import Fallback, Path
 from moonpost.phases.options import SessionOptions, within
 from moonpost.policy.interface import Generation, Policy, PolicyState
 from msys.accept import Accept
-from msys.identity import Id
+from msys.identity import IDS, Id
 from msys.message import Message
 from msys.vctx import ValidationContext
 
@@ -142,3 +143,40 @@ class SessionState:
             parameters={key: parameters[key] for key in ("RET", "ENVID") if key in parameters},
             recipient_parameters=transaction.recipient_parameters,
         )
+
+
+def begin(
+    options: SessionOptions,
+    peer: Peer,
+    policy: Policy,
+    fallback: Fallback,
+    *,
+    listener: str = "",
+    capabilities: list[str],
+    tls_offered: bool = False,
+    tls_keys: Mapping[str, str] | None = None,
+) -> SessionState:
+    """A new session, on the newest generation of policy.
+
+    capabilities: what EHLO lists. tls_keys: connection keys of TLS that was there from the start.
+    """
+    generation = policy.current()
+    generation.hold()
+    accept = Accept(
+        remote=(peer.remote_ip, peer.remote_port),
+        local=(peer.local_ip, peer.local_port),
+        conn_id=IDS.next(),
+        listener=listener,
+        capabilities=capabilities,
+    )
+    vctx = ValidationContext()
+    accept.vctx = vctx
+    session = SessionState(
+        options, peer, policy, generation, accept.conn_id, accept, vctx, fallback
+    )
+    session.tls_offered = tls_offered
+    session.tls = tls_keys is not None
+    session.policy_state.accept, session.policy_state.vctx = accept, vctx
+    vctx.conn.update(session.first_context())
+    vctx.conn.update(tls_keys or {})
+    return session
