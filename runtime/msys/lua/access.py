@@ -122,7 +122,7 @@ def length(value: Any) -> int:
     if isinstance(value, Userdata):
         handler = metamethod(value, "__len")
         if handler is not None:
-            return one(handler(value))
+            return one(handler(value))  # type: ignore[no-any-return]
         if hasattr(value, "__len__"):
             return len(value)
     raise OperandError("get length of", value)

@@ -41,7 +41,7 @@ def number_arg(value: Any, position: int, function: str) -> int | float:
     """A number, or a string that reads as one."""
     cls = value.__class__
     if cls is int or cls is float:
-        return value
+        return value  # type: ignore[no-any-return]
     converted = to_number(value)
     if converted is None:
         raise wrong_type(value, position, function, "number")

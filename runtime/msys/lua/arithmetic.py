@@ -23,7 +23,7 @@ def to_number(value: Any) -> Number | None:
     """`value` as a number by Lua's own conversion, or None."""
     cls = value.__class__
     if cls is int or cls is float:
-        return value
+        return value  # type: ignore[no-any-return]
     if cls is str:
         return parse_number(value)
     if isinstance(value, Userdata):
@@ -36,7 +36,7 @@ def number(value: Any) -> Number:
     """`value` where arithmetic needs a number."""
     cls = value.__class__
     if cls is int or cls is float:
-        return value
+        return value  # type: ignore[no-any-return]
     converted = to_number(value)
     if converted is None:
         raise OperandError("perform arithmetic on", value)

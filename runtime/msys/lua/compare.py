@@ -22,7 +22,7 @@ def raw_equal(left: Any, right: Any) -> bool:
     if first is bool or second is bool:
         return False
     if first is str or first is int or first is float:
-        return left == right
+        return left == right  # type: ignore[no-any-return]
     return first is second and not isinstance(left, Table | Userdata) and bool(left == right)
 
 
@@ -45,9 +45,9 @@ def lt(left: Any, right: Any) -> bool:
     first, second = left.__class__, right.__class__
     if first is str:
         if second is str:
-            return left < right
+            return left < right  # type: ignore[no-any-return]
     elif (first is int or first is float) and (second is int or second is float):
-        return left < right
+        return left < right  # type: ignore[no-any-return]
     return ordered("__lt", left, right)
 
 
@@ -56,7 +56,7 @@ def le(left: Any, right: Any) -> bool:
     first, second = left.__class__, right.__class__
     if first is str:
         if second is str:
-            return left <= right
+            return left <= right  # type: ignore[no-any-return]
     elif (first is int or first is float) and (second is int or second is float):
-        return left <= right
+        return left <= right  # type: ignore[no-any-return]
     return less_or_equal(left, right)

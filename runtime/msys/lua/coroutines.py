@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from greenlet import getcurrent, greenlet
+from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
 from msys.lua.calls import call
 from msys.lua.errors import LuaError, RuntimeFault
@@ -63,7 +63,7 @@ class Coroutine:
                 self._greenlet = None
             elif self.status == RUNNING:
                 self.status = SUSPENDED
-        return result
+        return result  # type: ignore[no-any-return]
 
     def suspend(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
         """Hand `values` to the resumer; returns what the next resume passes."""
@@ -72,7 +72,7 @@ class Coroutine:
         return packed(resumer.switch(values))
 
 
-class CoroutineGreenlet(greenlet):
+class CoroutineGreenlet(greenlet):  # type: ignore[misc]
     """The greenlet behind a Coroutine."""
 
     def __init__(self, coroutine: Coroutine) -> None:

@@ -137,6 +137,10 @@ def _order(match: re.Match[str], what: What) -> str:
     return f"attempt to compare {left} with {right}"
 
 
+def _added_to_string(match: re.Match[str], what: What) -> str:
+    return _operand("perform arithmetic on", _kind(match.group(1)), what, 1)
+
+
 _BITWISE = dict.fromkeys(("&", "|", "^", "<<", ">>", "~"), "perform bitwise operation on")
 
 # Python's words -> Lua's
@@ -157,12 +161,6 @@ _NATIVE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], What], str]], ...
         re.compile(r"'(<=?|>=?)' not supported between instances of '([\w.]+)' and '([\w.]+)'"),
         _order,
     ),
-    (
-        re.compile(r"string indices must be integers|(str)ing index out of range"),
-        lambda m, what: _operand("index", "string", what),
-    ),
-    (
-        re.compile(r"can only concatenate str \(not \"([\w.]+)\"\) to str"),
-        lambda m, what: _operand("perform arithmetic on", _kind(m.group(1)), what, 1),
-    ),
+    (re.compile(r"(str)ing ind(?:ices must be integers|ex out of range)"), _index),
+    (re.compile(r"can only concatenate str \(not \"([\w.]+)\"\) to str"), _added_to_string),
 )

@@ -11,7 +11,6 @@ from functools import lru_cache
 from math import copysign, isinf
 from typing import Any
 
-from msys.lua.absent import ABSENT
 from msys.lua.arguments import number_arg, string_arg
 from msys.lua.errors import ArgumentError, RuntimeFault
 from msys.lua.numbers import to_integer
@@ -29,10 +28,11 @@ def format_string(template: str, args: tuple[Any, ...]) -> str:
         if step.__class__ is str:
             out.append(step)
         else:
-            value = args[used] if used < len(args) else ABSENT
             used += 1
-            out.append(step(value, used + 1))  # type: ignore[operator]
-    return "".join(out)  # type: ignore[arg-type]
+            if used > len(args):
+                raise ArgumentError(used + 1, "format", "no value")
+            out.append(step(args[used - 1], used + 1))  # type: ignore[operator]
+    return "".join(out)
 
 
 @lru_cache(maxsize=512)
@@ -62,8 +62,6 @@ def _fails(message: str) -> Step:
     """A mistake in the template shows when formatting gets there."""
 
     def fail(value: Any, position: int) -> str:
-        if value is ABSENT:
-            raise ArgumentError(position, "format", "no value")
         raise RuntimeFault(message)
 
     return fail

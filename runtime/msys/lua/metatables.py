@@ -92,7 +92,7 @@ class Metatabled(Table):
     """A table whose metatable is looked at when it is needed."""
 
     __slots__ = ()
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    __hash__ = object.__hash__
 
     def __missing__(self, key: Any) -> Any:
         return read_through(_raw_get(self.mt, "__index"), self, key)

@@ -125,7 +125,7 @@ def parse_in_base(text: str, base: int) -> float | int | None:
 def to_integer(value: float | int) -> int:
     """C's conversion of a double to a 64-bit integer, as x86-64 does it."""
     if value.__class__ is int and -_LONG <= value < _LONG:
-        return value  # type: ignore[return-value]
+        return value
     if value != value or not -_LONG <= value < _LONG:
         return -_LONG
     return int(value)

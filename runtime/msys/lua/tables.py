@@ -36,7 +36,7 @@ class Table(dict[Any, Any]):
     mt: Table  # the metatable; set only while the class is one of `metatables`
     shape: Any  # what this table gives to those it is the metatable of
 
-    __missing__ = dict.get  # a C function: a miss costs no Python frame
+    __missing__: Any = dict.get  # a C function: a miss costs no Python frame
     __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:

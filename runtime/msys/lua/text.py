@@ -43,7 +43,7 @@ def tostring_raw(value: Any) -> str:
     """`tostring` without metamethods."""
     cls = value.__class__
     if cls is str:
-        return value
+        return value  # type: ignore[no-any-return]
     if cls is int or cls is float:
         return number_text(value)
     if value is None:
@@ -85,7 +85,7 @@ def text_or_none(value: Any) -> str | None:
     """The string that `value` is or converts to by itself: strings, numbers, strings of the host."""
     cls = value.__class__
     if cls is str:
-        return value
+        return value  # type: ignore[no-any-return]
     if cls is int or cls is float:
         return number_text(value)
     if isinstance(value, Userdata):
@@ -97,7 +97,7 @@ def cstr(value: Any) -> str:
     """The text of one operand of `..`."""
     cls = value.__class__
     if cls is str:
-        return value
+        return value  # type: ignore[no-any-return]
     if cls is int or cls is float:
         return number_text(value)
     if isinstance(value, Userdata):

@@ -26,7 +26,7 @@ def current() -> Table:
     if thread is not None:
         if thread.locals is None:
             thread.locals = Table()
-        return thread.locals
+        return thread.locals  # type: ignore[no-any-return]
     table = _session.get(None)
     if table is None:
         table = Table()
@@ -38,7 +38,7 @@ class ThreadLocals(Table):
     """The one `_TLS` that scripts hold: each read and write goes to the table of the running thread."""
 
     __slots__ = ()
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    __hash__ = object.__hash__
 
     def __getitem__(self, key: Any) -> Any:
         return current()[key]

@@ -47,7 +47,7 @@ def tostring(value: Any = ABSENT, *_: Any) -> str:
     """Text of any value. What `__tostring` returns is passed on as it is."""
     if value.__class__ is str:
         return value
-    return to_text(any_arg(value, 1, "tostring"))
+    return to_text(any_arg(value, 1, "tostring"))  # type: ignore[no-any-return]
 
 
 def tonumber(value: Any = ABSENT, base: Any = None, *_: Any) -> int | float | None:

@@ -76,7 +76,7 @@ def _files() -> dict[str, LuaFile]:
     env = present_environment()
     if env is None:
         return _defaults
-    return env.services.setdefault("lua.io", {})
+    return env.services.setdefault("lua.io", {})  # type: ignore[no-any-return]
 
 
 def _default_input() -> LuaFile:

@@ -108,7 +108,7 @@ def frexp(x: Any = ABSENT, *_: Any) -> tuple[Number, int]:
 def ldexp(x: Any = ABSENT, e: Any = ABSENT, *_: Any) -> Number:
     number, exponent = number_arg(x, 1, "ldexp"), integer_arg(e, 2, "ldexp")
     try:
-        return tidy(_math.ldexp(number, max(-5000, min(5000, exponent))))
+        return tidy(_math.ldexp(number, sorted((-5000, exponent, 5000))[1]))
     except OverflowError:
         return _math.copysign(huge, number)
 
@@ -118,7 +118,7 @@ def atan2(y: Any = ABSENT, x: Any = ABSENT, *_: Any) -> Number:
 
 
 def pow(x: Any = ABSENT, y: Any = ABSENT, *_: Any) -> Number:
-    return power(number_arg(x, 1, "pow"), number_arg(y, 2, "pow"))
+    return power(number_arg(x, 1, "pow"), number_arg(y, 2, "pow"))  # type: ignore[no-any-return]
 
 
 def max(x: Any = ABSENT, *rest: Any) -> Number:

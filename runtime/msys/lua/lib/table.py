@@ -29,7 +29,7 @@ def concat(
     between = optional_string(separator, 2, "concat", "")
     start = optional_integer(first, 3, "concat", 1)
     stop = border(found) if last is None else integer_arg(last, 4, "concat")
-    values = list(map(found.get, range(start, stop + 1)))
+    values: list[Any] = list(map(found.get, range(start, stop + 1)))
     try:
         return between.join(values)
     except TypeError:  # not all of them are strings
@@ -39,7 +39,7 @@ def concat(
 def _piece(value: Any, place: int) -> str:
     cls = value.__class__
     if cls is str:
-        return value
+        return value  # type: ignore[no-any-return]
     if cls is int or cls is float:
         return number_text(value)
     raise RuntimeFault(f"invalid value ({type_name(value)}) at index {place} in table for 'concat'")

@@ -69,7 +69,7 @@ class Pattern:
 
     def _values(self, found: Any) -> tuple[str | int, ...]:
         if not self._positions or self._translated is None:
-            return found.groups()
+            return found.groups()  # type: ignore[no-any-return]
         return tuple(
             found.start(number) + 1 if position else found.group(number)
             for number, position in enumerate(self._translated.positions, 1)
@@ -127,7 +127,7 @@ class Pattern:
             found = self._search(text, 0 if init == 1 else begin(text, init))
             return None if found is None else found.group(1 if self.captures else 0)
         result = self.match_values(text, init)
-        return result[0] if result.__class__ is tuple else result
+        return result[0] if result.__class__ is tuple else result  # type: ignore[no-any-return]
 
     def match_values(self, text: str, init: int = 1) -> Any:
         """What `string.match` returns: one nil when it is not found."""

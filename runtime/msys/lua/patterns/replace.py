@@ -79,6 +79,6 @@ def _template(text: str) -> Replace:
                 out.append(str(captures[piece - 1]))  # type: ignore[operator]
             else:
                 raise RuntimeFault("invalid capture index")
-        return "".join(out)  # type: ignore[arg-type]
+        return "".join(out)
 
     return fill
