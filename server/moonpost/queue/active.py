@@ -26,6 +26,7 @@ class Mail:
 
     record: Record
     content: bytes | None = None
+    fresh: bool = False  # came with its content, which counts against the manager's limit
 
 
 @dataclass(slots=True)
@@ -66,15 +67,16 @@ class ActiveQueue:
         """Messages that wait for their time, or for room."""
         return max(0, self.total - len(self.held))
 
-    def accept(self, record: Record, content: bytes | None, now: float) -> None:
-        """A message that has just been written to the spool."""
+    def accept(self, record: Record, content: bytes | None, now: float) -> bool:
+        """A message that has just been written to the spool; says whether it is held in memory."""
         self.total += 1
         if record.id in self.held:
-            return
-        if record.next_attempt_at <= now and len(self.ready) < MOST_READY:
-            self._hold(Mail(record, content))
-        else:
+            return False
+        if record.next_attempt_at > now or len(self.ready) >= MOST_READY:
             self.note_due(record.next_attempt_at)
+            return False
+        self._hold(Mail(record, content, content is not None))
+        return True
 
     def note_due(self, at: float) -> None:
         """Something in the spool falls due then."""

@@ -38,6 +38,10 @@ FORGET_AFTER_S = 600.0  # chosen: an empty queue keeps its counts for ten minute
 TROUBLE_PAUSE_S = 60.0  # chosen: after a fault of our own, so that it does not repeat in a loop
 MOST_CONNECTIONS = 20_000  # server_max_outbound_connections
 MOST_SETTLING = 1_000  # results on their way to the spool; more of them, and workers wait
+RESIDENT_SIZE = (
+    256 << 10
+)  # chosen: larger messages are read again, a few disk pages hardly matter there
+RESIDENT_BYTES = 64 << 20  # chosen: content of fresh mail in memory, all queues together
 MOST_QUARANTINED = 10_000
 
 BLACKHOLED = {
@@ -78,6 +82,7 @@ class QueueManager:
         self._most_connections = most_connections
         self._tasks: set[asyncio.Task[Any]] = set()
         self._settling = 0
+        self._fresh_bytes = 0
         self._wakes: list[tuple[float, int, QueueName]] = []
         self._wake_number = 0
         self._cancel_timer: Callable[[], None] | None = None
@@ -128,11 +133,21 @@ class QueueManager:
         touched: dict[QueueName, ActiveQueue] = {}
         for record, content in records:
             queue = touched[record.queue] = self.queue(record.queue)
-            most = self.options(queue).max_resident
-            resident = most < 0 or len(queue.ready) < most
-            queue.accept(record, content if resident else None, now)
+            resident = self._resident(queue, record)
+            if queue.accept(record, content if resident else None, now) and resident:
+                self._fresh_bytes += record.size
         for queue in touched.values():
             self.pump(queue)
+
+    def _resident(self, queue: ActiveQueue, record: Record) -> bool:
+        """Whether a fresh message's content stays in memory until it is sent."""
+        most = self.options(queue).max_resident
+        return (
+            not record.head
+            and record.size <= RESIDENT_SIZE
+            and (most < 0 or len(queue.ready) < most)
+            and self._fresh_bytes + record.size <= RESIDENT_BYTES
+        )
 
     def queue(self, name: QueueName) -> ActiveQueue:
         queue = self.queues.get(name)
@@ -334,6 +349,7 @@ class QueueManager:
             self._settling -= 1
         still = {record.id for record in waiting}
         for mail, _ in results:
+            self._forget_content(mail)
             if mail.record.id not in still:
                 queue.drop(mail.record.id)
         for record in waiting:
@@ -354,6 +370,7 @@ class QueueManager:
         """Somebody removed these from the spool before they could be sent."""
         for mail in batch:
             log.info("gone id=%s: removed from the spool while it waited", mail.record.id)
+            self._forget_content(mail)
             queue.drop(mail.record.id)
 
     def spool_failed(self, queue: ActiveQueue, batch: Sequence[Mail], error: SpoolError) -> None:
@@ -363,6 +380,11 @@ class QueueManager:
         self.pause(queue, self.clock.now() + TROUBLE_PAUSE_S, "spool failed")
 
     # small things
+
+    def _forget_content(self, mail: Mail) -> None:
+        if mail.fresh:
+            mail.fresh, mail.content = False, None
+            self._fresh_bytes -= mail.record.size
 
     def _task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
