@@ -184,7 +184,7 @@ def _actions(domain: str, where: str, action: Any) -> list[Action]:
     """A flat pair, a run of pairs, or a list of pairs."""
     if not isinstance(action, Table):
         raise _wrong(domain, f"{where}: action is not a table but a {type(action)}")
-    items = []
+    items: list[Any] = []
     while (item := action[len(items) + 1]) is not None:
         items.append(item)
     if items and all(isinstance(item, Table) for item in items):

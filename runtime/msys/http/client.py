@@ -36,7 +36,7 @@ class Headers(Table):
     """Header values by name; a name is found whatever its case."""
 
     __slots__ = ()
-    __hash__ = object.__hash__  # type: ignore[assignment]
+    __hash__ = object.__hash__
 
     def __missing__(self, key: Any) -> Any:
         if not isinstance(key, str):
