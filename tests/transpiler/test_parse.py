@@ -219,7 +219,7 @@ def test_stock_lua_has_none_of_the_additions(text: str) -> None:
     ("text", "code", "place"),
     [
         ("print\n(x)", "L201", (2, 1)),
-        ("m = 0660", "L202", (1, 5)),
+        ("m = 01000", "L202", (1, 5)),
         ("\np = '^\\.'", "L203", (2, 7)),
     ],
 )
@@ -227,6 +227,10 @@ def test_notes_about_the_text(text: str, code: str, place: tuple[int, int]) -> N
     chunk, found = parse(SourceFile.of_text(text))
     assert chunk is not None
     assert [(one.code, (one.span.line, one.span.column)) for one in found] == [(code, place)]
+
+
+def test_file_modes_are_expected_to_be_octal() -> None:
+    assert parse(SourceFile.of_text("f(0660, 0644, 0, 00)"))[1] == []
 
 
 PLACES = """#!/usr/bin/lua

@@ -143,6 +143,10 @@ def _whole(value: int) -> int | float:
         return math.inf
 
 
-def is_octal(text: str) -> bool:
-    """Whether Momentum reads this numeral in base 8 to another value than a person may expect."""
-    return len(text) > 1 and text.isdigit() and text[0] == "0" and bool(text.strip("0"))
+FILE_MODE = re.compile(r"0[0-7]{3}")
+
+
+def is_octal_by_surprise(text: str) -> bool:
+    """Whether Momentum reads this numeral in base 8 where a person may not expect it: not a file mode."""
+    octal = len(text) > 1 and text.isdigit() and text[0] == "0" and bool(text.strip("0"))
+    return octal and not FILE_MODE.fullmatch(text)

@@ -99,7 +99,7 @@ def _diagnostic(source: SourceFile, lexed: Lexed, mistake: Mistake) -> Diagnosti
 def _about_literals(source: SourceFile, tokens: list[Token], std: str) -> Iterator[Diagnostic]:
     """Notes about numbers and strings that mean something else than they look like."""
     for token in tokens:
-        if token.kind == NUMBER and std == "thr" and literals.is_octal(token.text):
+        if token.kind == NUMBER and std == "thr" and literals.is_octal_by_surprise(token.text):
             args = {"text": token.text, "value": token.value}
             yield Diagnostic("L202", source.span(token.start, token.end), source.path, args)
         elif token.kind == STRING and "\\" in token.text and token.text[0] != "[":
