@@ -22,9 +22,15 @@ def test_simple_functions() -> None:
         for name in ("len", "upper", "lower", "reverse", "byte")
         for text in [*TEXTS, *ODD]
     ]
-    vectors += [(f"string.{name}", []) for name in ("len", "upper", "rep", "sub", "byte", "char", "find", "format")]
+    vectors += [
+        (f"string.{name}", [])
+        for name in ("len", "upper", "rep", "sub", "byte", "char", "find", "format")
+    ]
     vectors += [("string.rep", [text, n]) for text in TEXTS for n in (-1, 0, 1, 3, "2", 2.9, None)]
-    vectors += [("string.char", list(codes)) for codes in ([], [65], [65, 66, 0, 255], [256], [-1], ["65"], [65.9], ["x"])]
+    vectors += [
+        ("string.char", list(codes))
+        for codes in ([], [65], [65, 66, 0, 255], [256], [-1], ["65"], [65.9], ["x"])
+    ]
     agree(vectors)
 
 
@@ -39,14 +45,29 @@ def test_sub_and_byte_at_every_kind_of_place() -> None:
 
 def test_find_plain_and_with_init() -> None:
     vectors: list[Vector] = []
-    for text, wanted, init in itertools.product(TEXTS, ["", "a", "o", "%d", "l+", "\0", "a\0b"], PLACES):
+    for text, wanted, init in itertools.product(
+        TEXTS, ["", "a", "o", "%d", "l+", "\0", "a\0b"], PLACES
+    ):
         vectors.append(("string.find", [text, wanted, init]))
         vectors.append(("string.find", [text, wanted, init, True]))
         vectors.append(("string.match", [text, wanted, init]))
     agree(vectors)
 
 
-REPLACEMENTS: list[Any] = ["<%0>", "%1", "%2", "%%", "%x", "%", "", 5, {"a": "A", "b": False, "l": 3}, {"h": {}}, None, True]
+REPLACEMENTS: list[Any] = [
+    "<%0>",
+    "%1",
+    "%2",
+    "%%",
+    "%x",
+    "%",
+    "",
+    5,
+    {"a": "A", "b": False, "l": 3},
+    {"h": {}},
+    None,
+    True,
+]
 
 
 def test_gsub_with_every_kind_of_replacement() -> None:
@@ -76,7 +97,11 @@ def test_format_of_every_letter_flag_width_and_precision() -> None:
             flags = "".join(dice.sample("-+ #0", dice.randint(0, 3)))
             width = dice.choice(["", "1", "5", "12", "30"])
             precision = dice.choice(["", ".", ".0", ".2", ".10"])
-            if letter == "q" or (letter in "cs" and set(flags) - {"-"}) or (letter in "di" and "#" in flags):
+            if (
+                letter == "q"
+                or (letter in "cs" and set(flags) - {"-"})
+                or (letter in "di" and "#" in flags)
+            ):
                 continue  # undefined in C, or ignored by Lua
             if letter == "c" and precision:
                 continue
@@ -119,7 +144,11 @@ def test_gmatch_gives_the_same_values() -> None:
     from msys.lua import string
     from testkit.oracle import ask_lua, literal, show_all
 
-    cases = [(text, p) for text in TEXTS for p in ("%w+", "(%w)=(%w)", "", "()", "%d*", "^h", ".", "(.)()", "[^,]*")]
+    cases = [
+        (text, p)
+        for text in TEXTS
+        for p in ("%w+", "(%w)=(%w)", "", "()", "%d*", "^h", ".", "(.)()", "[^,]*")
+    ]
     prelude = """
     local function all(text, pattern)
       local out = {}

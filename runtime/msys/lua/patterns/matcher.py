@@ -10,6 +10,7 @@ from msys.lua.patterns.classes import class_end, members
 from msys.lua.patterns.translate import MAX_CAPTURES
 
 _OPEN, _POSITION = -1, -2
+UNFINISHED = -1  # no capture of a position is negative
 
 
 class Matcher:
@@ -153,10 +154,19 @@ class Matcher:
         return s + length
 
     def values(self) -> tuple[str | int, ...]:
-        """The captures of the match just made."""
-        found: list[str | int] = []
-        for start, length in self.captures:
-            if length == _OPEN:
-                raise RuntimeFault("unfinished capture")
-            found.append(start + 1 if length == _POSITION else self.text[start : start + length])
-        return tuple(found)
+        """The captures of the match just made; UNFINISHED for those still open, an error only when used."""
+        return tuple(
+            UNFINISHED
+            if length == _OPEN
+            else start + 1
+            if length == _POSITION
+            else self.text[start : start + length]
+            for start, length in self.captures
+        )
+
+
+def finished(captures: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """`captures`, when they may all be used."""
+    if UNFINISHED in captures:
+        raise RuntimeFault("unfinished capture")
+    return captures

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from msys.lua.patterns.matcher import Matcher
+from msys.lua.patterns.matcher import Matcher, finished
 from msys.lua.patterns.replace import replacer
 from msys.lua.patterns.translate import Translated, Untranslatable, translate
 
@@ -109,7 +109,7 @@ class Pattern:
             place = text.find(self.text, start)
             return None if place < 0 else (place + 1, place + len(self.text))
         hit = self.hit(text, start)
-        return None if hit is None else (hit[0] + 1, hit[1], *hit[2])
+        return None if hit is None else (hit[0] + 1, hit[1], *finished(hit[2]))
 
     def match(self, text: str, init: int = 1) -> Any:
         """The captures, or the whole match: bare when it is one value; as many nils when it is not found."""
@@ -134,7 +134,7 @@ class Pattern:
         hit = self.hit(text, 0 if init == 1 else begin(text, init))
         if hit is None:
             return None
-        captures = hit[2]
+        captures = finished(hit[2])
         if not captures:
             return text[hit[0] : hit[1]]
         return captures[0] if len(captures) == 1 else captures
@@ -165,7 +165,7 @@ class Pattern:
             if not captures:
                 yield text[start:end]
             else:
-                yield captures[0] if len(captures) == 1 else captures
+                yield captures[0] if len(finished(captures)) == 1 else captures
 
     def gsub(self, text: str, replacement: Any, limit: int | None = None) -> tuple[str, int]:
         """The text with matches replaced, and how many there were."""

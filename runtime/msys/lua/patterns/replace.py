@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from msys.lua.errors import RuntimeFault
+from msys.lua.patterns.matcher import finished
 from msys.lua.tables import Table
 from msys.lua.text import text_or_none, type_name
 
@@ -20,12 +21,13 @@ def replacer(replacement: Any) -> Replace:
     if isinstance(replacement, Table):
 
         def look_up(whole: str, captures: tuple[str | int, ...]) -> str:
-            return _checked(replacement[captures[0] if captures else whole], whole)
+            key = finished(captures[:1])[0] if captures else whole
+            return _checked(replacement[key], whole)
 
         return look_up
 
     def ask(whole: str, captures: tuple[str | int, ...]) -> str:
-        result = replacement(*captures) if captures else replacement(whole)
+        result = replacement(*finished(captures)) if captures else replacement(whole)
         if result.__class__ is tuple:
             result = result[0] if result else None
         return _checked(result, whole)
@@ -69,14 +71,14 @@ def _template(text: str) -> Replace:
         return lambda whole, captures: constant
 
     def fill(whole: str, captures: tuple[str | int, ...]) -> str:
-        out = []
+        out: list[str] = []
         for piece in pieces:
-            if piece.__class__ is str:
+            if isinstance(piece, str):
                 out.append(piece)
             elif piece == 0 or (piece == 1 and not captures):
                 out.append(whole)
-            elif piece <= len(captures):  # type: ignore[operator]
-                out.append(str(captures[piece - 1]))  # type: ignore[operator]
+            elif piece <= len(captures):
+                out.append(str(finished(captures[piece - 1 : piece])[0]))
             else:
                 raise RuntimeFault("invalid capture index")
         return "".join(out)

@@ -102,7 +102,7 @@ def regex_set(codes: frozenset[int]) -> str:
     if len(codes) == 256:
         return "."
     if not codes:
-        return "(?!)."
+        return r"[^\x00-\xff]"
     if len(codes) == 1:
         return re.escape(chr(next(iter(codes))))
     negated = len(codes) > 128
