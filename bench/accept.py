@@ -1,0 +1,257 @@
+"""What accepting a message costs, against aiosmtpd's null handler, in paired rounds.
+
+    .venv/bin/python bench/accept.py [--rounds 5] [--modes 4k-1,4k-d,100k-d] [--count 2000]
+
+Both servers stay up. Each round runs `smtp-source` (package postfix; its daemon is not needed) against both, in turns;
+the figure is the server's user and system time per thousand messages, the verdict the median of the ratios within a
+round. Messages per second are reported only: the load generator shares the machine. Ours runs fifteen callouts that do
+nothing (three modules at five moments) through the real runner, a durable LMDB spool and a main log.
+
+    --profile FILE     profile ours with cProfile instead of comparing
+    --serve KIND       what the benchmark starts: `aiosmtpd`, `ours`, `ours-bare` (no policy, nothing kept)
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+CALLOUTS = (
+    "validate_connect",
+    "validate_ehlo",
+    "validate_mailfrom",
+    "validate_rcptto",
+    "validate_data",
+)
+MODULES = 3
+MODES = {  # name -> arguments of smtp-source
+    "4k-1": ["-l", "4096"],
+    "4k-d": ["-d", "-l", "4096"],
+    "100k-1": ["-l", "102400"],
+    "100k-d": ["-d", "-l", "102400"],
+}
+SESSIONS = 20
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def policy_of_nothing(ports: Any) -> Any:
+    """A generation whose modules answer CONT at every moment."""
+    from moonpost.policy.bridge import Bridge
+    from moonpost.policy.generation import Generation
+    from moonpost.policy.runner import Runner
+    from msys.lua import Table
+    from msys.lua.environment import Environment, Registration
+
+    environment = Environment()
+    for number in range(MODULES):
+        functions: dict[str, Any] = {
+            "validate_connect": lambda self, accept, vctx: 0,
+            "validate_ehlo": lambda self, text, accept, vctx: 0,
+            "validate_mailfrom": lambda self, text, accept, vctx: 0,
+            "validate_rcptto": lambda self, msg, text, accept, vctx: 0,
+            "validate_data": lambda self, msg, accept, vctx: 0,
+        }
+        assert set(functions) == set(CALLOUTS)
+        name = f"nothing-{number}"
+        environment.registrations.append(Registration(name, Table(functions), name))
+    generation = Generation(1, environment, Bridge(), Runner(environment, ports), lambda _: None, {})
+
+    class Host:
+        def current(self) -> Generation:
+            return generation
+
+    return Host()
+
+
+class Discards:
+    """A keeper that keeps nothing."""
+
+    async def keep(self, messages: Sequence[Any], reception: Any) -> None:
+        return
+
+
+async def serve_ours(folder: Path, *, bare: bool) -> None:
+    """Our receiver, with everything or with nothing around it."""
+    from moonpost.inbound.listener import Listener
+    from moonpost.inbound.registry import Registry
+    from moonpost.inbound.service import Service
+    from moonpost.inbound.settings import ListenSettings
+    from moonpost.observe.logs import LogFile, MailLogs
+    from moonpost.phases.options import SessionOptions
+    from moonpost.queue.keeper import SpoolKeeper
+    from moonpost.spool.lmdb_store import LmdbSpool
+    from msys.testing.fakes import fake_ports
+
+    ports = fake_ports()
+    keeper: Any = Discards()
+    if not bare:
+        spool = LmdbSpool(folder / "spool", max_bytes=8 << 30)
+        journal = MailLogs(LogFile(folder / "mainlog.ec"), LogFile(folder / "bouncelog.ec"))
+        keeper = SpoolKeeper(
+            spool,
+            lambda accepted: None,
+            lambda name, binding, domain: None,
+            journal,
+            time.time,
+            hostname="bench.test",
+        )
+    service = Service(
+        ListenSettings(port=0, options=SessionOptions(open_relay=True, hostname="bench.test")),
+        policy_of_nothing(ports) if not bare else NoPolicy(),
+        keeper,
+        ports.log,
+        Registry(),
+        asyncio.get_running_loop(),
+    )
+    listener = Listener(service)
+    await listener.start()
+    print(listener.addresses[0][1], flush=True)
+    await stopped()
+    await listener.stop()
+
+
+class NoPolicy:
+    """A generation without modules."""
+
+    number = 1
+
+    def current(self) -> NoPolicy:
+        return self
+
+    def has(self, callout: str) -> bool:
+        return False
+
+    def hold(self) -> None: ...
+    def release(self) -> None: ...
+
+
+async def serve_aiosmtpd() -> None:
+    """aiosmtpd with a handler that keeps nothing."""
+    from aiosmtpd.smtp import SMTP
+
+    class Null:
+        async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+            return "250 ok"
+
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: SMTP(Null(), hostname="bench.test", loop=loop), "127.0.0.1", 0, backlog=500
+    )
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await stopped()
+
+
+async def stopped() -> None:
+    """Until SIGTERM."""
+    event = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, event.set)
+    await event.wait()
+
+
+class Server:
+    """A server process and its processor time."""
+
+    def __init__(self, kind: str, profile: str = "") -> None:
+        self.folder = tempfile.mkdtemp(prefix="bench-accept-", dir=os.environ.get("BENCH_DIR"))
+        command = [sys.executable]
+        if profile:
+            command += ["-m", "cProfile", "-o", profile]
+        command += [__file__, "--serve", kind, "--folder", self.folder]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.port = int(self.process.stdout.readline())
+
+    def cpu_s(self) -> float:
+        """User and system time so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def stop(self) -> None:
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        self.process.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def load(server: Server, mode: str, count: int) -> tuple[float, float]:
+    """CPU seconds per thousand messages, and messages per second."""
+    before, began = server.cpu_s(), time.monotonic()
+    subprocess.run(
+        ["smtp-source", "-s", str(SESSIONS), "-m", str(count), "-f", "a@x.test", "-t", "b@y.test"]
+        + MODES[mode]
+        + [f"127.0.0.1:{server.port}"],
+        check=True,
+    )
+    took = time.monotonic() - began
+    time.sleep(0.1)  # what is left to do after the last reply counts too
+    return (server.cpu_s() - before) * 1000 / count, count / took
+
+
+def compare(modes: list[str], rounds: int, count: int, kinds: list[str]) -> None:
+    """Paired rounds of every mode."""
+    for mode in modes:
+        servers = {kind: Server(kind) for kind in ["aiosmtpd", *kinds]}
+        size = count if mode.startswith("4k") else count // 4
+        figures: dict[str, list[tuple[float, float]]] = {kind: [] for kind in servers}
+        try:
+            for kind, server in servers.items():
+                load(server, mode, size // 4)  # warm-up
+            for at in range(rounds):
+                order = list(servers) if at % 2 else list(servers)[::-1]
+                for kind in order:
+                    figures[kind].append(load(servers[kind], mode, size))
+        finally:
+            for server in servers.values():
+                server.stop()
+        for kind, found in figures.items():
+            ratios = [one[0] / base[0] for one, base in zip(found, figures["aiosmtpd"], strict=True)]
+            print(
+                f"{mode:7} {kind:10} cpu_s/1000 {statistics.median(f[0] for f in found):6.3f}"
+                f"  ratio {statistics.median(ratios):5.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"
+                f"  messages/s {statistics.median(f[1] for f in found):6.0f}",
+                flush=True,
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--modes", default="4k-1,4k-d,100k-d")
+    parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--kinds", default="ours")
+    parser.add_argument("--profile")
+    parser.add_argument("--serve", choices=["aiosmtpd", "ours", "ours-bare"])
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    if given.serve == "aiosmtpd":
+        asyncio.run(serve_aiosmtpd())
+    elif given.serve:
+        asyncio.run(serve_ours(given.folder, bare=given.serve == "ours-bare"))
+    elif given.profile:
+        server = Server(given.kinds, given.profile)
+        try:
+            for mode in given.modes.split(","):
+                print(mode, load(server, mode, given.count))
+        finally:
+            server.stop()
+    else:
+        if shutil.which("smtp-source") is None:
+            sys.exit("smtp-source is missing: apt-get install postfix")
+        compare(given.modes.split(","), given.rounds, given.count, given.kinds.split(","))
+
+
+if __name__ == "__main__":
+    main()
