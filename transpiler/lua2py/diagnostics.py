@@ -1,8 +1,8 @@
 """Everything the compiler can say about a script, from one table.
 
 `diagnostics.toml` has one entry for each code: severity, wording, help, and the long explanation that
-`moonpost explain` prints. A `Diagnostic` is a code at a place with the words to fill in. Rendering is in
-`report`. L1xx syntax, L2xx language, L3xx msys, L4xx structure of policy, C5xx configuration.
+`moonpost explain` prints. A `Diagnostic` is a code at a place with the words to fill in. Lists of them are
+rendered by `report`. L1xx syntax, L2xx language, L3xx msys, L4xx structure of policy, C5xx configuration.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from lua2py.source import SourceFile, printable
 from lua2py.tree import Comment, Span
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
@@ -62,6 +63,20 @@ class Diagnostic:
     @property
     def help(self) -> str:
         return str(self.args.get("help") or self.entry.help.format_map(self.args))
+
+    def render(self, source: SourceFile) -> str:
+        """For people: where and what, the line with carets under the place, what to do."""
+        line, carets = source.excerpt(self.span)
+        number = str(self.span.line)
+        where = f"{self.path}:{number}:{self.span.column}: {self.code} "
+        lines = [
+            where + printable(self.message),
+            f"   {number} | {line}".rstrip(),
+            f"   {' ' * len(number)} | {carets}",
+        ]
+        if self.help:
+            lines.append(f"   help: {printable(self.help)}")
+        return "\n".join(lines)
 
 
 @cache

@@ -20,6 +20,7 @@ from lua2py.build import Builder
 from lua2py.depth import deep_recursion
 from lua2py.diagnostics import Diagnostic
 from lua2py.grammar import Mistake, first_mistake
+from lua2py.hints import hint
 from lua2py.mask import dressed
 from lua2py.source import SourceFile
 from lua2py.tokens import END, NUMBER, STRING, Lexed, Token, lex
@@ -51,7 +52,7 @@ def parse(source: SourceFile, std: str = "thr") -> tuple[Chunk | None, list[Diag
     with deep_recursion():
         mistake, ambiguous = first_mistake(lexed.tokens, std)
         if mistake:
-            return None, [_diagnostic(source, lexed, mistake)]
+            return None, [_diagnostic(source, lexed, mistake, std)]
         try:
             context = arranged(lexed.tokens)
             chunk = Builder(source, lexed.tokens).chunk(context, lexed.comments)
@@ -84,7 +85,7 @@ def _parser(tokens: list[Token], mode: Any) -> Any:
     return parser
 
 
-def _diagnostic(source: SourceFile, lexed: Lexed, mistake: Mistake) -> Diagnostic:
+def _diagnostic(source: SourceFile, lexed: Lexed, mistake: Mistake, std: str) -> Diagnostic:
     token = mistake.token
     near = (token.near or token.text or END) if mistake.near else ""
     span = source.span(token.start, token.end)
@@ -92,6 +93,7 @@ def _diagnostic(source: SourceFile, lexed: Lexed, mistake: Mistake) -> Diagnosti
         "message": mistake.message,
         "near": f" near '{near}'" if near else "",
         "line": mistake.line,
+        "help": hint(source.text, lexed.tokens, token, mistake.message, std),
     }
     return Diagnostic(CODES[mistake.kind], span, source.path, args)
 

@@ -72,11 +72,9 @@ class Subject:
         given: dict[Symbol, list[tree.Expr | None]] = defaultdict(list)
         for node in self.nodes:
             if isinstance(node, tree.Local) and node.values:
-                pairs = list(zip(node.names, node.values, strict=False))
-                for param, value in pairs:
-                    given[self.scopes.of(param)].append(value)
-                for param in node.names[len(pairs) :]:
-                    given[self.scopes.of(param)].append(None)
+                first = [*node.values, *[None] * len(node.names)]
+                for param, one in zip(node.names, first, strict=False):
+                    given[self.scopes.of(param)].append(one)
             elif isinstance(node, tree.LocalFunction):
                 given[self.scopes.of(node.name)].append(node.function)
             elif isinstance(node, tree.FunctionStat) and isinstance(node.target, tree.Name):
