@@ -1,0 +1,251 @@
+"""The whole server: builds every part, starts them in order, stops them in the other order.
+
+The only place that knows all parts. Order of the start: logs, spool, policy, queues, control, listeners. A part that
+cannot start takes back what was started before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from msys.bounce import classify_text
+
+from moonpost.adapters.clock import LoopClock
+from moonpost.adapters.http import HttpClient
+from moonpost.adapters.pools import LoopPools
+from moonpost.adapters.sessions import SessionBook
+from moonpost.app import ports as real
+from moonpost.app.bouncing import Notices
+from moonpost.app.delivery_hooks import DeliveryHooks
+from moonpost.app.listeners import esmtp_listeners, hostname
+from moonpost.app.log import EventStream, ServerLog
+from moonpost.app.outbox import Injection, Outbox
+from moonpost.app.sessions import ServerSessions
+from moonpost.app.storage import Logs, open_logs
+from moonpost.config.diagnostics import ConfigurationError
+from moonpost.config.live import LiveConfiguration
+from moonpost.config.model import Config
+from moonpost.inbound.listener import Listener
+from moonpost.inbound.registry import Registry
+from moonpost.inbound.service import Service
+from moonpost.policy.bridge import Bridge
+from moonpost.policy.host import Host, HostSettings, Reloaded
+from moonpost.policy.limits import Limits
+from moonpost.policy.loader import Loader, LoaderSettings, ScriptStanza
+from moonpost.queue.keeper import SpoolKeeper
+from moonpost.queue.manager import QueueManager
+from moonpost.spool.lmdb_store import LmdbSpool
+from msys.ports import Ports
+from msys.ports.memory_state import MemoryState
+
+
+class Server:
+    """One process that receives, judges, keeps and delivers."""
+
+    def __init__(self, config: Config, *, view: str = "py") -> None:
+        self.live = LiveConfiguration(config)
+        self.clock = LoopClock()
+        self.registry = Registry()
+        self._view = view
+        self._stack = AsyncExitStack()
+        self._listeners: list[Listener] = []
+        self._reloading = asyncio.Lock()
+        self.logs: Logs
+        self.log: ServerLog
+        self.spool: LmdbSpool
+        self.queues: QueueManager
+        self.host: Host
+        self.ports: Ports
+        self.keeper: SpoolKeeper
+        self.notices: Notices
+
+    @property
+    def config(self) -> Config:
+        return self.live.current
+
+    async def start(self) -> dict[str, list[str]]:
+        """Start everything; returns the addresses of the listeners by kind. Raises what prevented it."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self.addresses()
+
+    def addresses(self) -> dict[str, list[str]]:
+        """Where the server listens, with the ports that were found for port 0."""
+        found = [f"{host}:{port}" for each in self._listeners for host, port in each.addresses]
+        return {"esmtp": found}
+
+    async def _start(self) -> None:
+        config = self.config
+        self._open_logs(config)
+        self.spool = LmdbSpool(Path(config.option("spoolbase")))
+        self._stack.push_async_callback(self.spool.close)
+        await self._start_policy(config)
+        self._build_queues(config)
+        await self.queues.start()
+        self._stack.push_async_callback(self.queues.stop)
+        await self._start_listeners(config)
+
+    def _open_logs(self, config: Config) -> None:
+        self.logs = open_logs(config, self.clock.now, classify_text)
+        self._stack.callback(self.logs.close)
+        self.log = ServerLog(self.logs.troubles, EventStream(self.logs.events), self.clock.now)
+        heartbeat = asyncio.ensure_future(self._beat())
+        self._stack.callback(heartbeat.cancel)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self.logs.heartbeat_s)
+            self.logs.heartbeat(self.clock.now())
+
+    async def _start_policy(self, config: Config) -> None:
+        limits = Limits(config.option("callout_cpu_limit"), config.option("callout_time_limit"))
+        bridge = Bridge(limits)
+        http = HttpClient()
+        self._stack.push_async_callback(http.close)
+        databases = real.databases(config, self.clock)
+        self._stack.push_async_callback(databases.close)
+        audit = SessionBook(_monitors(config), now=self.clock.now)
+        pools = LoopPools(
+            bridge.start,
+            self.clock,
+            self.log,
+            {name: pool.concurrency for name, pool in config.thread_pools().items()},
+        )
+        self._stack.push_async_callback(pools.close)
+        self.ports = Ports(
+            clock=self.clock,
+            dns=real.resolver(config, self.clock),
+            http=http,
+            files=real.files(config, http),
+            database=databases,
+            log=self.log,
+            outbox=_NotYet(),
+            state=MemoryState(now=self.clock.now),
+            configuration=self.live,
+            pools=pools,
+            sessions=ServerSessions(self.registry, audit),
+        )
+        self.audit = audit
+        loader = Loader(
+            LoaderSettings(
+                roots=tuple(Path(folder) for folder in config.script_folders),
+                cache=Path(
+                    config.option("policy_cache") or Path(config.option("spoolbase")) / "policy"
+                ),
+                view=self._view,
+                allow_writable=config.option("allow_writable_policy"),
+            )
+        )
+        self._stack.push_async_callback(loader.close)
+        scriptlet = config.module("scriptlet") or {}
+        self.host = Host(
+            self.ports,
+            bridge,
+            loader,
+            HostSettings(
+                script_ttl_s=float(scriptlet.get("script_ttl", 300)),
+                missing_return=config.option("missing_return"),
+            ),
+        )
+        await self.host.start(stanzas(config))
+        self._stack.push_async_callback(self.host.stop)
+
+    def _build_queues(self, config: Config) -> None:
+        name = hostname(config)
+        self.queues = QueueManager(
+            self.spool,
+            self.ports.dns,
+            self.clock,
+            self.live.delivery_option,
+            hostname=name,
+            journal=self.logs.mail,
+        )
+        self.keeper = SpoolKeeper(
+            self.spool,
+            self.queues.accepted,
+            self.live.delivery_option,
+            self.logs.mail,
+            self.clock.now,
+            hostname=name,
+            group_of=lambda binding: self.config.group_of(binding),
+        )
+        injection = Injection(self.host, self.keeper, self.clock, self.log)
+        self.notices = Notices(injection, self.live.delivery_option, self.clock, name)
+        self.queues.notify_through(self.notices, DeliveryHooks(self.host, self.queues))
+        self.ports.outbox = Outbox(
+            injection,
+            self.queues.delay_domain,
+            self.queues.domain_record,
+            self.queues.failure_rate,
+        )
+
+    async def _start_listeners(self, config: Config) -> None:
+        loop = asyncio.get_running_loop()
+        for settings in esmtp_listeners(config):
+            service = Service(
+                settings,
+                self.host,
+                self.keeper,
+                self.log,
+                self.registry,
+                loop,
+                bouncer=self.notices,
+                now=self.clock.now,
+            )
+            listener = Listener(service)
+            await listener.start()
+            self._listeners.append(listener)
+            self._stack.push_async_callback(listener.stop)
+
+    # --- while running -----------------------------------------------------------------------------------
+
+    async def reload(self) -> Reloaded:
+        """Read configuration and policy again; both are adopted, or neither."""
+        async with self._reloading:
+            try:
+                config = self.live.prepare()
+            except ConfigurationError as error:
+                for line in str(error).splitlines():
+                    self.log.panic("config", line)
+                return Reloaded(False, self.host.current().number, problems=[str(error)])
+            outcome = await self.host.reload(stanzas(config))
+            if not outcome.problems:
+                self.live.adopt(config)
+                self.queues.refresh()
+                for listener, settings in zip(
+                    self._listeners, esmtp_listeners(config), strict=False
+                ):
+                    listener.service.settings = settings
+            return outcome
+
+    async def stop(self) -> None:
+        """Finish what was promised, then end: listeners first, the spool last."""
+        for listener in self._listeners:
+            await listener.stop()
+        await self._stack.aclose()
+
+
+class _NotYet:
+    """The outbox while queues do not exist: scripts that send mail from their main chunk are told so."""
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[None]]:
+        raise RuntimeError(
+            "mail cannot be sent while policy is loading; do it in a callout or a timer"
+        )
+
+
+def stanzas(config: Config) -> list[ScriptStanza]:
+    """The scripts to load, in order."""
+    return [ScriptStanza(script.name, script.source) for script in config.scripts()]
+
+
+def _monitors(config: Config) -> list[str]:
+    audit: Any = config.module("inbound_audit") or {}
+    return list(audit.get("monitors") or ())
