@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from moonpost.config.changes import difference
@@ -67,6 +67,8 @@ class LiveConfiguration:
     def adopt(self, config: Config) -> None:
         """Put a prepared configuration in force; what was set by the console is gone."""
         old = self._current
+        if config.number <= old.number:  # something changed while this one was prepared
+            config = replace(config, number=old.number + 1)
         for function in self.on_change:
             function(old, config)
         self._current = config

@@ -1,0 +1,142 @@
+"""The table of console commands, and how a line finds its handler.
+
+Handlers are one-liners over `services`. A word that no row has may be a command that a script
+registered; rows of the table cannot be replaced by scripts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from moonpost.config.commands import Refused
+from moonpost.config.diagnostics import ConfigurationError
+from moonpost.control import configuring, counting, general, queueing
+from moonpost.control.context import Handler, Session
+from moonpost.control.frames import FAILED, OK, Reply, split_words
+from moonpost.control.services import CommandFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """`arguments` and `summary` are for `help`."""
+
+    words: tuple[str, ...]
+    arguments: str
+    summary: str
+    handler: Handler
+
+
+def _row(words: str, arguments: str, summary: str, handler: Handler) -> Command:
+    return Command(tuple(words.split()), arguments, summary, handler)
+
+
+SCOPE = "[SCOPE [INSTANCE]]..."
+
+COMMANDS: Final = (
+    _row("config get", f"{SCOPE} OPTION", "an option as that scope sets it", configuring.change("get")),
+    _row("config eval", f"{SCOPE} OPTION", "an option with fallback and default", configuring.change("eval")),
+    _row("config set", f"{SCOPE} OPTION [=] VALUE", "change an option, until a reload", configuring.change("set")),
+    _row("config unset", f"{SCOPE} [OPTION]", "take an option or a whole scope away", configuring.change("unset")),
+    _row("config show", SCOPE, "a scope in file syntax", configuring.change("show")),
+    _row("config showrecurse", SCOPE, "a scope with everything in it", configuring.change("showrecurse")),
+    _row("config locate", "SCOPE [REGEX]", "where scopes of a kind are", configuring.change("locate")),
+    _row("config begin", "[from scratch]", "start a transaction of this session", configuring.begin),
+    _row("config replay", "", "what the transaction changes", configuring.replay),
+    _row("config commit", "", "put the transaction in force", configuring.commit),
+    _row("config rollback", "", "forget the transaction", configuring.rollback),
+    _row("config reload", "[PATH]", "read configuration and policy again", configuring.reload),
+    _row("config writeback", "[PATH]", "keep what was changed", configuring.writeback),
+    _row("write config", "FILE", "write the whole configuration to a file", configuring.write_main),
+    _row("module list", "", "modules that are configured", configuring.module_list),
+    _row("mailq", "", "domains with mail", queueing.mailq),
+    _row("active", "[N]", "domains with most mail ready to go", queueing.active),
+    _row("delayed", "[N]", "domains with most mail waiting", queueing.delayed),
+    _row("domain", "DOMAIN", "one domain", queueing.domain),
+    _row("showqueue", "[binding BINDING] DOMAIN [MAX[,OFFSET]]", "messages of a domain", queueing.show_queue),
+    _row("binding summary", "", "mail by binding", queueing.binding_summary),
+    _row("flush domain", "DOMAIN|all", "make waiting mail due now", queueing.flush_domain),
+    _row("refresh domain", "DOMAIN", "forget the hosts of a domain", queueing.refresh_domain),
+    _row("fail domain", "DOMAIN [quiet]", "fail the mail of a domain", queueing.fail_domain),
+    _row("message retry", "ID", "make a message due now", queueing.message_retry),
+    _row("message fail", "ID", "fail a message", queueing.message_fail),
+    _row("reroute queue", "OLD NEW", "move mail to another domain's queue", queueing.reroute_queue),
+    _row("rebind binding", "BINDING [DOMAIN]", "let policy choose bindings again", queueing.rebind_binding),
+    _row("counter list", "", "counters of policy", counting.counter_list),
+    _row("counter add", "NAME DELTA", "add to a counter", counting.counter_add),
+    _row("counter increment", "NAME", "add one to a counter", counting.counter_increment),
+    _row("counter reset", "NAME", "set a counter to zero", counting.counter_reset),
+    _row("counter unlink", "NAME", "remove a counter", counting.counter_unlink),
+    _row("threads stats", "", "thread pools", counting.threads_stats),
+    _row("inbound_audit show ip", "IP[/MASK]", "what the audit counted", counting.audit_show_ip),
+    _row("scriptlet eval", "CHUNK", "run a chunk of Lua", general.scriptlet_eval),
+    _row("scriptlet generations", "", "generations of policy in use", general.scriptlet_generations),
+    _row("paniclog", "", "the latest lines of the panic log", general.paniclog),
+    _row("reopen logs", "", "open log files anew", general.reopen_logs),
+    _row("authz id", "", "who you are", general.authz_id),
+    _row("authz roles list", "", "roles and what they allow", general.authz_roles),
+    _row("version", "", "version of the server", general.version),
+    _row("pid", "", "process id of the server", general.pid),
+    _row("memory", "", "memory of the server", general.memory),
+    _row("shutdown", "", "stop the server", general.shutdown),
+    _row("quit", "", "end this session", general.quit_console),
+)  # fmt: skip
+
+_BY_WORDS: Final = {command.words: command for command in COMMANDS}
+_LONGEST: Final = max(len(words) for words in _BY_WORDS)
+_FIRST: Final = frozenset(words[0] for words in _BY_WORDS)
+
+
+def find(words: list[str]) -> tuple[Command, list[str]] | None:
+    """The command with the most leading words, and its arguments. Command words ignore case."""
+    lowered = [word.lower() for word in words[:_LONGEST]]
+    for length in range(len(lowered), 0, -1):
+        command = _BY_WORDS.get(tuple(lowered[:length]))
+        if command is not None:
+            return command, words[length:]
+    return None
+
+
+async def run(session: Session, line: str) -> Reply:
+    """Carry out one line. Every failure is a reply; an exception from here is our own bug."""
+    try:
+        words = split_words(line)
+        if not words:
+            return Reply(OK, "")
+        return Reply(OK, await _dispatch(session, words), end=session.ended)
+    except ValueError as error:
+        return Reply(FAILED, f"cannot read the command: {error}")
+    except (CommandFailed, Refused, ConfigurationError) as error:
+        return Reply(FAILED, str(error))
+
+
+async def _dispatch(session: Session, words: list[str]) -> str:
+    words[0] = words[0].partition(":")[0] if words[0].partition(":")[0] in _FIRST else words[0]
+    found = find(words)
+    if found is not None:
+        command, arguments = found
+        return await command.handler(session, arguments)
+    if words[0].lower() == "help":
+        return help_text(words[1:])
+    if words[-1].lower() == "help" and words[0].lower() in _FIRST:
+        return help_text(words[:-1])
+    scripts = session.services.scripts
+    if scripts is not None and scripts.has_command(words[0]):
+        return await scripts.run_command(words)
+    if words[0].lower() in _FIRST:
+        near = help_text(words[:1])
+        raise CommandFailed(f"{' '.join(words)}: no such command; there are\n{near}")
+    raise CommandFailed(f"{words[0]}: no such command; `help` lists them")
+
+
+def help_text(words: list[str]) -> str:
+    """The commands that begin with `words`."""
+    lowered = tuple(word.lower() for word in words)
+    lines: list[str] = []
+    for command in COMMANDS:
+        if command.words[: len(lowered)] == lowered:
+            lines += [
+                " ".join([*command.words, command.arguments]).rstrip(),
+                f"\t{command.summary}",
+            ]
+    return "\n".join(lines) or f"{' '.join(words)}: no such command"

@@ -1,0 +1,101 @@
+"""What the console asks the rest of the server for.
+
+The server wires these; a service that is left out makes its commands say that they are not available.
+Methods return at once or an awaitable, as in msys.ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from moonpost.config.live import LiveConfiguration
+from moonpost.config.model import Config
+from msys.ports import Pools, Sessions, State
+
+
+class ReloadFailed(Exception):
+    """Configuration or policy cannot be used; the text says why, the old generation serves on."""
+
+
+class Scripts(Protocol):
+    """Policy as the console sees it."""
+
+    def policy_hash(self) -> str:
+        """A hash over the sources of the policy in force."""
+        ...
+
+    def generations(self) -> Sequence[Mapping[str, Any]]:
+        """`number`, `current`, `sessions` of each generation that is still used."""
+        ...
+
+    def has_command(self, word: str) -> bool:
+        """Whether a script registered the command by msys.registerControl."""
+        ...
+
+    def run_command(self, words: Sequence[str]) -> Awaitable[str]:
+        """Run it; what it printed. Raises CommandFailed with Lua's text."""
+        ...
+
+    def evaluate(self, chunk: str) -> Awaitable[str]:
+        """Run a chunk of Lua; what it printed and returned. Raises CommandFailed."""
+        ...
+
+
+class CommandFailed(Exception):
+    """A command that went wrong; the text goes to the console."""
+
+
+class Queues(Protocol):
+    """The queues as the console sees them. Rows are mappings of column to value."""
+
+    def summary(self) -> Sequence[Mapping[str, Any]]:
+        """`domain`, `active`, `delayed`, `connections`, `sent` of each domain with mail."""
+        ...
+
+    def bindings(self) -> Sequence[Mapping[str, Any]]:
+        """`binding`, `active`, `delayed`, `connections`, `sent` of each binding."""
+        ...
+
+    def messages(
+        self, domain: str, binding: str | None, limit: int, offset: int
+    ) -> Awaitable[Sequence[Mapping[str, Any]]]:
+        """`id`, `sender`, `recipient`, `attempts`, `next_attempt` of queued messages."""
+        ...
+
+    def flush(self, domain: str | None) -> Awaitable[int]:
+        """Make delayed messages due now, None: of every domain; how many."""
+        ...
+
+    def refresh(self, domain: str) -> Awaitable[int]:
+        """Forget what is known about the hosts of a domain."""
+        ...
+
+    def fail(self, domain: str, *, quiet: bool) -> Awaitable[int]:
+        """Fail the mail of a domain, without notifications when quiet; how many."""
+        ...
+
+    def retry_message(self, message_id: str) -> Awaitable[bool]: ...
+    def fail_message(self, message_id: str) -> Awaitable[bool]: ...
+    def reroute(self, old: str, new: str) -> Awaitable[int]: ...
+    def rebind(self, binding: str, domain: str | None) -> Awaitable[int]: ...
+
+
+@dataclass(slots=True)
+class Services:
+    """Everything the handlers may call."""
+
+    configuration: LiveConfiguration
+    version: str
+    reload: Callable[[Config], Awaitable[Sequence[str]]] | None = None
+    """Make everything follow a prepared configuration, policy included; lines to print. Raises
+    ReloadFailed, and then nothing has changed. The console adopts the configuration afterwards."""
+    shutdown: Callable[[], None] | None = None
+    reopen_logs: Callable[[], None] | None = None
+    panic_lines: Callable[[], Mapping[str, Sequence[str]]] | None = None  # level -> latest lines
+    scripts: Scripts | None = None
+    queues: Queues | None = None
+    state: State | None = None
+    pools: Pools | None = None
+    sessions: Sessions | None = None

@@ -1,0 +1,339 @@
+"""What each console command does, over services that record what they were asked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from moonpost.config.live import LiveConfiguration
+from moonpost.config.model import Config, examine
+from moonpost.control.access import Authorization, Caller
+from moonpost.control.commands import COMMANDS, find, run
+from moonpost.control.context import Session
+from moonpost.control.frames import Reply
+from moonpost.control.services import CommandFailed, ReloadFailed, Services
+from msys.testing.fakes import FakePools, FakeState
+
+CONFIG = """
+retry_interval = 5
+allow_scriptlet_eval = true
+alerting {}
+inbound_audit { monitors = ( "300,2" ) }
+opendkim "a" { headerlist = ( from ) enabled = false }
+"""
+
+
+class FakeQueues:
+    """Two domains; remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def summary(self) -> Sequence[Mapping[str, Any]]:
+        return [
+            {"domain": "b.test", "active": 1, "delayed": 20, "connections": 1, "sent": 3},
+            {"domain": "a.test", "active": 5, "delayed": 0, "connections": 2, "sent": 4},
+        ]
+
+    def bindings(self) -> Sequence[Mapping[str, Any]]:
+        return [{"binding": "fast", "active": 6, "delayed": 20, "connections": 3, "sent": 7}]
+
+    async def messages(
+        self, domain: str, binding: str | None, limit: int, offset: int
+    ) -> Sequence[Mapping[str, Any]]:
+        self.told.append(("messages", domain, binding, limit, offset))
+        return [
+            {"id": "00/00-1", "sender": "s@x", "recipient": "r@y", "attempts": 2, "next_attempt": 9}
+        ]
+
+    async def flush(self, domain: str | None) -> int:
+        self.told.append(("flush", domain))
+        return 20
+
+    async def refresh(self, domain: str) -> int:
+        self.told.append(("refresh", domain))
+        return 1
+
+    async def fail(self, domain: str, *, quiet: bool) -> int:
+        self.told.append(("fail", domain, quiet))
+        return 21
+
+    async def retry_message(self, message_id: str) -> bool:
+        return message_id == "00/00-1"
+
+    async def fail_message(self, message_id: str) -> bool:
+        return message_id == "00/00-1"
+
+    async def reroute(self, old: str, new: str) -> int:
+        self.told.append(("reroute", old, new))
+        return 3
+
+    async def rebind(self, binding: str, domain: str | None) -> int:
+        self.told.append(("rebind", binding, domain))
+        return 4
+
+
+class FakeScripts:
+    def policy_hash(self) -> str:
+        return "abc123"
+
+    def generations(self) -> Sequence[Mapping[str, Any]]:
+        return [{"number": 2, "current": "yes", "sessions": 1}]
+
+    def has_command(self, word: str) -> bool:
+        return word in ("greet", "version")
+
+    async def run_command(self, words: Sequence[str]) -> str:
+        if len(words) < 2:
+            raise CommandFailed("policy.lua:3: whom?")
+        return f"hello {words[1]}"
+
+    async def evaluate(self, chunk: str) -> str:
+        return f"ran {chunk}"
+
+
+class FakeSessions:
+    def count(self, cidr: str, service: str, listener: str | None = None) -> int:
+        return 0
+
+    def monitor(self, kind: str, monitor: str, cidr: str, start: int, end: int) -> float:
+        return float(start)
+
+
+class Bench:
+    """A session over fakes."""
+
+    def __init__(self) -> None:
+        config, problems = examine("/etc/a.conf", text=CONFIG)
+        assert not [problem for problem in problems if problem.severity == "error"]
+        self.queues = FakeQueues()
+        self.done: list[str] = []
+        self.services = Services(
+            configuration=LiveConfiguration(config),
+            version="1.2.3",
+            reload=self.reload,
+            shutdown=lambda: self.done.append("shutdown"),
+            reopen_logs=lambda: self.done.append("reopen"),
+            panic_lines=lambda: {"error": [f"line {n}" for n in range(12)], "info": []},
+            scripts=FakeScripts(),
+            queues=self.queues,
+            state=FakeState(),
+            pools=FakePools(),
+            sessions=FakeSessions(),
+        )
+        self.session = self.new_session()
+
+    def new_session(self) -> Session:
+        return Session(self.services, Caller("ann", ("staff",)), Authorization())
+
+    async def reload(self, config: Config) -> Sequence[str]:
+        if config.option("gateway") == "bad":
+            raise ReloadFailed("policy.lua:1: unexpected symbol near '?'")
+        return ["policy generation 3"]
+
+    def say(self, line: str, session: Session | None = None) -> Reply:
+        return asyncio.run(self._run(session or self.session, line))
+
+    async def _run(self, session: Session, line: str) -> Reply:
+        return await run(session, line)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("version", "moonpost version: 1.2.3"),
+        ("VERSION", "moonpost version: 1.2.3"),
+        ("pid", str(os.getpid())),
+        ("", ""),
+        ("config get retry_interval", "Retry_Interval = 5"),
+        ("config set gateway 'x y'", None),
+        ('config set ehlo_hostname "a b"', 'EHLO_Hostname = "a b"'),
+        ('config set relay_domains ("a b" c)', 'Relay_Domains = (\n  "a b"\n  "c"\n  )'),
+        ("config set relay_domains ( d )", 'Relay_Domains = (\n  "d"\n  )'),
+        ("counter list", "VALUE  RESET_TIME           SEMANTICS  COUNTER\n0 counters listed."),
+        ("counter add /a 5", "5"),
+        ("counter add /a x", "DELTA is a whole number, not `x`"),
+        ("counter increment /b", "1"),
+        ("counter reset /a", "/a reset"),
+        ("counter unlink /a", "/a removed"),
+        (
+            "mailq",
+            "Domain  Active  Delayed  Connections  Sent\n"
+            "a.test       5        0            2     4\n"
+            "b.test       1       20            1     3\n"
+            "2 domains, 6 active, 20 delayed",
+        ),
+        (
+            "delayed 5",
+            "Domain  Active  Delayed  Connections  Sent\nb.test       1       20            1     3",
+        ),
+        ("domain zz.test", "zz.test: no mail"),
+        (
+            "showqueue binding fast a.test 5,10",
+            "Id       From  To   Attempts  Next attempt\n00/00-1  s@x   r@y         2             9",
+        ),
+        ("flush domain all", "20 messages are due now"),
+        ("fail domain a.test quiet", "21 messages failed"),
+        ("message retry 00/00-1", "00/00-1 is due now"),
+        ("message fail 9", "no message 9 in the queue"),
+        ("reroute queue a.test b.test", "3 messages moved to b.test"),
+        ("rebind binding fast", "4 messages will choose their binding again"),
+        ("greet moon", "hello moon"),
+        ("greet", "policy.lua:3: whom?"),
+        ('scriptlet eval "return 1 + 1"', "ran return 1 + 1"),
+        ("scriptlet generations", "Generation  Current  Sessions\n         2  yes             1\npolicy abc123"),
+        ("authz id", "user: ann\nroles: staff"),
+        ("authz roles list", "no roles are configured"),
+        ("nonsense", "nonsense: no such command; `help` lists them"),
+        ('config get "x', "cannot read the command: No closing quotation"),
+        ("config begin sometime", "usage: config begin [from scratch]"),
+        ("config commit", "no transaction is open; `config begin` starts one"),
+    ],
+)  # fmt: skip
+def test_commands(bench: Bench, line: str, text: str | None) -> None:
+    reply = bench.say(line)
+    if text is None:
+        assert not reply.ok
+    else:
+        assert reply.text == text
+
+
+def test_module_list(bench: Bench) -> None:
+    assert "Module: opendkim:a\n\tScope_Name: opendkim\n\tInstance_Name: a\n\tEnabled: false" in (
+        bench.say("module list").text
+    )
+
+
+def test_the_queue_hears_what_was_asked(bench: Bench) -> None:
+    for line in (
+        "showqueue a.test",
+        "showqueue binding fast a.test 5,10",
+        "flush domain all",
+        "flush domain a.test",
+        "fail domain a.test quiet",
+        "fail domain a.test",
+        "rebind binding fast a.test",
+    ):
+        assert bench.say(line).ok
+    assert bench.queues.told == [
+        ("messages", "a.test", None, 100, 0),
+        ("messages", "a.test", "fast", 5, 10),
+        ("flush", None),
+        ("flush", "a.test"),
+        ("fail", "a.test", True),
+        ("fail", "a.test", False),
+        ("rebind", "fast", "a.test"),
+    ]
+
+
+def test_paniclog_shows_ten_lines_of_each_level(bench: Bench) -> None:
+    lines = bench.say("paniclog").text.split("\n")
+    assert lines[0] == "error:"
+    assert lines[1:] == [f"\tline {n}" for n in range(2, 12)]
+
+
+def test_audit_windows_run_to_n_inclusive(bench: Bench) -> None:
+    lines = bench.say("inbound_audit show ip 10.0.0.0/8").text.split("\n")
+    assert lines[:3] == ["Connections 300/0: 0", "Connections 300/1: 1", "Connections 300/2: 2"]
+    assert len(lines) == 9
+    assert bench.say("inbound_audit:inbound_audit1 show ip 10.0.0.1").ok
+
+
+def test_a_script_cannot_take_over_a_command(bench: Bench) -> None:
+    assert bench.say("version").text == "moonpost version: 1.2.3"
+
+
+def test_reload_changes_configuration_and_policy_together(bench: Bench, tmp_path: Any) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text("retry_interval = 6")
+    reply = bench.say(f"config reload {path}")
+    assert (reply.ok, reply.text) == (True, "policy generation 3\nReconfigure complete.")
+    assert bench.say("config get retry_interval").text == "Retry_Interval = 6"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("retry_interval = never", "Retry_Interval wants a number of seconds; this is `never`"),
+        ("gateway = bad", "policy.lua:1: unexpected symbol near '?'"),
+    ],
+)
+def test_a_refused_reload_changes_nothing(
+    bench: Bench, tmp_path: Any, text: str, reason: str
+) -> None:
+    path = tmp_path / "a.conf"
+    path.write_text(text)
+    reply = bench.say(f"config reload {path}")
+    assert not reply.ok
+    assert reason in reply.text
+    assert reply.text.endswith("Reconfigure failed.")
+    assert bench.say("config get retry_interval").text == "Retry_Interval = 5"
+
+
+def test_a_transaction_is_private_to_its_session(bench: Bench) -> None:
+    other = bench.new_session()
+    assert bench.say("config begin").text == "Transaction started"
+    bench.say("config set retry_interval 7")
+    assert bench.say("config get retry_interval").text == "Retry_Interval = 7"
+    assert bench.say("config get retry_interval", other).text == "Retry_Interval = 5"
+    assert bench.say("config replay").text == "config set retry_interval 7"
+    assert not bench.say("config reload").ok
+    assert bench.say("config commit").ok
+    assert bench.say("config get retry_interval", other).text == "Retry_Interval = 7"
+
+
+def test_rollback_forgets(bench: Bench) -> None:
+    bench.say("config begin")
+    bench.say("config set retry_interval 7")
+    bench.say("config rollback")
+    assert bench.say("config get retry_interval").text == "Retry_Interval = 5"
+
+
+@pytest.mark.parametrize(("line", "done"), [("shutdown", "shutdown"), ("reopen logs", "reopen")])
+def test_the_server_is_told(bench: Bench, line: str, done: str) -> None:
+    reply = bench.say(line)
+    assert reply.ok
+    assert reply.end == (line == "shutdown")
+    assert bench.done == [done]
+
+
+def test_help_names_every_command(bench: Bench) -> None:
+    text = bench.say("help").text
+    for command in COMMANDS:
+        assert " ".join(command.words) in text
+    assert bench.say("counter help").text.startswith("counter list\n\tcounters of policy")
+    assert bench.say("help config reload").text.startswith("config reload [PATH]")
+    assert "config get" in bench.say("config nonsense").text
+
+
+def test_commands_that_are_not_wired_say_so() -> None:
+    config, _ = examine("/etc/a.conf", text="")
+    services = Services(LiveConfiguration(config), "1")
+    session = Session(services, Caller("ann"), Authorization())
+
+    async def every() -> list[Reply]:
+        return [await run(session, " ".join(command.words)) for command in COMMANDS]
+
+    for reply in asyncio.run(every()):
+        assert reply.status in ("ok", "failed")
+    answer: Awaitable[Reply] = run(session, "mailq")
+    assert asyncio.run(_await(answer)).text == "the queue is not available in this server"
+
+
+async def _await(answer: Awaitable[Reply]) -> Reply:
+    return await answer
+
+
+def test_the_longest_row_is_found() -> None:
+    found = find(["config", "get", "a"])
+    assert found is not None and found[0].words == ("config", "get") and found[1] == ["a"]
+    assert find(["configure"]) is None
