@@ -73,6 +73,7 @@ class LmdbSpool:
         max_bytes: int = DEFAULT_MAX_BYTES,
         min_free_bytes: int = DEFAULT_MIN_FREE_BYTES,
         open_environment: Callable[..., Any] = lmdb.open,
+        deep_check: bool = False,
     ) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
@@ -89,7 +90,7 @@ class LmdbSpool:
             }
         except lmdb.Error as error:
             raise SpoolError(f"spool {folder} can't be opened: {error}") from error
-        self.repaired = repair(self.environment, self.tables)
+        self.repaired = repair(self.environment, self.tables, deep_check)
         for finding in self.repaired:
             log.error("spool %s: %s", folder, finding.text)
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="spool-reader")

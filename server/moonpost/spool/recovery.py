@@ -56,7 +56,7 @@ def inspect(transaction: Any, tables: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(NO_BODY, id, f"body {body.decode()} is missing")
     for key in transaction.cursor(db=tables["waiting"]).iternext(values=False):
         if not _names_a_record(transaction, tables, key):
-            yield Finding(STRAY_KEY, key, "no such message")
+            yield Finding(STRAY_KEY, key, "names no readable message")
     for body in transaction.cursor(db=tables["bodies"]).iternext(values=False):
         if body not in sharers:
             yield Finding(STRAY_BODY, body, "no message uses it")
@@ -66,11 +66,12 @@ def inspect(transaction: Any, tables: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(WRONG_COUNT, body, f"{count} messages use it, {noted} noted")
 
 
-def repair(environment: Any, tables: Mapping[str, Any]) -> list[Finding]:
-    """Bring the tables in line by AT_START; returns what was found."""
+def repair(environment: Any, tables: Mapping[str, Any], deep: bool = False) -> list[Finding]:
+    """Bring the tables in line by AT_START; returns what was found. deep: look even when the sizes agree."""
     with environment.begin() as transaction:
         sizes = {name: transaction.stat(table)["entries"] for name, table in tables.items()}
-        if sizes["records"] == sizes["waiting"] and sizes["bodies"] <= sizes["records"]:
+        fits = sizes["records"] == sizes["waiting"] and sizes["bodies"] <= sizes["records"]
+        if fits and not deep:
             return []
         findings = list(inspect(transaction, tables))
     with environment.begin(write=True) as transaction:
@@ -105,11 +106,7 @@ def _has(transaction: Any, table: Any, key: bytes) -> bool:
 
 def _names_a_record(transaction: Any, tables: Mapping[str, Any], key: bytes) -> bool:
     try:
-        id = read_waiting_key(key).id.encode()
-    except BadRecord:
-        return False
-    data = transaction.get(id, db=tables["records"])
-    try:
+        data = transaction.get(read_waiting_key(key).id.encode(), db=tables["records"])
         return data is not None and keys_of(data)[0] == key
     except BadRecord:
-        return True  # the record is reported as unreadable
+        return False
