@@ -21,7 +21,7 @@ from moonpost.config.scopes import LISTENERS
 from moonpost.config.show import header, show
 from moonpost.config.syntax import parse
 from moonpost.config.tree import Option, Value, Word
-from moonpost.config.values import BOOLEANS, LISTS, WrongValue, show_value
+from moonpost.config.values import BOOLEANS, LISTS, WrongValue, quoted, show_value
 
 CONSOLE: Final = "<console>"
 
@@ -201,11 +201,21 @@ def _value(row: OptionRow, words: list[str], place: Place) -> Value:
         raise Refused(f"config set {row.name}: a value is missing")
     many = row.type in LISTS or row.type == "dict"
     if many and words[0][:1] in ("(", "["):
-        return _written(row, " ".join(words), place)
+        return _written(row, _bracketed(words), place)
     if len(words) > 1 and not many:
         raise Refused(f"{row.name} takes one value; put quotes around one that holds blanks")
     written = tuple(Word(word, place) for word in words)
     return Value("list" if len(words) > 1 else "scalar", written, place)
+
+
+def _bracketed(words: list[str]) -> str:
+    """Words of a list as file text: the splitting took their quotes, blanks need them back."""
+    opening, first = words[0][0], words[0][1:]
+    rest = [first, *words[1:]]
+    closing = rest[-1][-1:] if rest[-1][-1:] in (")", "]") else ""
+    rest[-1] = rest[-1][: len(rest[-1]) - len(closing)]
+    inner = (quoted(word) if " " in word else word for word in rest if word)
+    return f"{opening} {' '.join(inner)} {closing}"
 
 
 def _written(row: OptionRow, text: str, place: Place) -> Value:

@@ -54,6 +54,7 @@ class ControlServer:
         self._servers: list[asyncio.Server] = []
         self._paths: list[str] = []
         self._sessions: set[asyncio.Task[None]] = set()
+        self._idle: set[asyncio.Task[None]] = set()  # those that wait for a command
 
     async def start(self, sockets: Sequence[ControlSettings]) -> None:
         """Open every socket; CannotListen when one cannot be, and then none is open."""
@@ -68,6 +69,8 @@ class ControlServer:
         """Close the sockets, let replies in progress go out, end the sessions."""
         for server in self._servers:
             server.close()
+        for task in self._idle:
+            task.cancel()
         if self._sessions:
             await asyncio.wait(self._sessions, timeout=STOP_GRACE_S)
         for task in self._sessions:
@@ -88,7 +91,7 @@ class ControlServer:
             assert task is not None
             self._sessions.add(task)
             try:
-                await self._serve(settings, reader, writer)
+                await self._serve(settings, reader, writer, task)
             except (ConnectionError, asyncio.CancelledError):
                 pass  # the client went away, or the server is stopping
             finally:
@@ -100,11 +103,16 @@ class ControlServer:
         )
 
     async def _serve(
-        self, settings: ControlSettings, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        settings: ControlSettings,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        task: asyncio.Task[None],
     ) -> None:
         caller = caller_of(writer.get_extra_info("socket"))
         session = Session(self._services, caller, settings.authorization)
         while True:
+            self._idle.add(task)
             try:
                 wait = reader.readline()
                 raw = await asyncio.wait_for(wait, settings.idle_time_s or None)
@@ -114,6 +122,8 @@ class ControlServer:
                 writer.write(encode(Reply(FAILED, f"a command has at most {MAX_REQUEST} octets")))
                 await writer.drain()
                 return
+            finally:
+                self._idle.discard(task)
             if not raw.endswith(b"\n"):
                 return  # the client closed
             reply = await self._answer(settings, session, raw[:-1].decode("utf-8", "replace"))

@@ -16,7 +16,8 @@ from moonpost.control.commands import COMMANDS, find, run
 from moonpost.control.context import Session
 from moonpost.control.frames import Reply
 from moonpost.control.services import CommandFailed, ReloadFailed, Services
-from msys.testing.fakes import FakePools, FakeState
+from msys.ports.memory_state import MemoryState
+from msys.testing.fakes import FakeClock, FakePools
 
 CONFIG = """
 retry_interval = 5
@@ -121,7 +122,7 @@ class Bench:
             panic_lines=lambda: {"error": [f"line {n}" for n in range(12)], "info": []},
             scripts=FakeScripts(),
             queues=self.queues,
-            state=FakeState(),
+            state=MemoryState(FakeClock().now),
             pools=FakePools(),
             sessions=FakeSessions(),
         )
