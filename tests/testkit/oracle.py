@@ -125,6 +125,8 @@ def literal(value: Any) -> str:
             return "(0/0)" if math.copysign(1, value) < 0 else "(-(0/0))"  # as x86 makes it
         if math.isinf(value):
             return "(1/0)" if value > 0 else "(-1/0)"
+        if not value and math.copysign(1, value) < 0:
+            return '(-tonumber("0"))'  # a literal would share its constant with 0
         return f"({value:.17g})" if value.__class__ is float else f"({value})"
     if isinstance(value, dict):
         return "{" + ", ".join(f"[{literal(k)}] = {literal(v)}" for k, v in value.items()) + "}"

@@ -17,6 +17,7 @@ from msys.lua.text import text_or_none
 from msys.lua.userdata import Userdata
 
 Number = int | float
+_HALF = EXACT // 2  # below this a remainder of ints is that of doubles
 
 
 def to_number(value: Any) -> Number | None:
@@ -111,7 +112,7 @@ def div(left: Any, right: Any) -> Any:
 def mod(left: Any, right: Any) -> Any:
     first, second = left.__class__, right.__class__
     if (first is int or first is float) and (second is int or second is float):
-        if right and first is int and second is int:
+        if right and first is int and second is int and -_HALF < left < _HALF > right > -_HALF:
             return left % right
         quotient = _quotient(left, right)
         if math.isfinite(quotient):

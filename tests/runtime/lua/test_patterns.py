@@ -6,6 +6,7 @@ import random
 from typing import Any
 
 import pytest
+
 from msys.lua import Pattern
 from msys.lua.patterns.matcher import Matcher
 from testkit.oracle import needs_lua

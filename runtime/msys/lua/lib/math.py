@@ -85,14 +85,21 @@ def ceil(x: Any = ABSENT, *_: Any) -> Number:
 
 
 def fmod(x: Any = ABSENT, y: Any = ABSENT, *_: Any) -> Number:
-    left, right = number_arg(x, 1, "fmod"), number_arg(y, 2, "fmod")
+    return _remainder(x, y, "fmod")
+
+
+def mod(x: Any = ABSENT, y: Any = ABSENT, *_: Any) -> Number:
+    """The name `fmod` had in Lua 5.0."""
+    return _remainder(x, y, "mod")
+
+
+def _remainder(x: Any, y: Any, name: str) -> Number:
+    right = number_arg(y, 2, name)  # C's order: the last argument is looked at first
+    left = number_arg(x, 1, name)
     try:
         return tidy(_math.fmod(left, right))
     except ValueError:
         return NAN
-
-
-mod = fmod
 
 
 def modf(x: Any = ABSENT, *_: Any) -> tuple[Number, Number]:
@@ -114,11 +121,13 @@ def ldexp(x: Any = ABSENT, e: Any = ABSENT, *_: Any) -> Number:
 
 
 def atan2(y: Any = ABSENT, x: Any = ABSENT, *_: Any) -> Number:
-    return tidy(_math.atan2(number_arg(y, 1, "atan2"), number_arg(x, 2, "atan2")))
+    right = number_arg(x, 2, "atan2")
+    return tidy(_math.atan2(number_arg(y, 1, "atan2"), right))
 
 
 def pow(x: Any = ABSENT, y: Any = ABSENT, *_: Any) -> Number:
-    return power(number_arg(x, 1, "pow"), number_arg(y, 2, "pow"))  # type: ignore[no-any-return]
+    right = number_arg(y, 2, "pow")
+    return power(number_arg(x, 1, "pow"), right)  # type: ignore[no-any-return]
 
 
 def max(x: Any = ABSENT, *rest: Any) -> Number:
