@@ -246,33 +246,29 @@ class Driving:
             self.machine.spoke_early()
 
     async def _keep(self, action: Keep) -> Stored:
-        tally = self.service.tally
-        stored = await self._stored(self.service.keeper.keep(action.messages, action.reception))
-        if stored is Stored.KEPT:
-            tally.messages += len(action.messages)
-        return stored
+        try:
+            await self.service.keeper.keep(action.messages, action.reception)
+        except SpoolError as error:
+            return self._not_stored(error)
+        self.service.tally.messages += len(action.messages)
+        return Stored.KEPT
 
     async def _bounce(self, action: Bounce) -> Stored:
         bouncer = self.service.bouncer
         if bouncer is None:
             return Stored.KEPT
-        for message, code, text in action.refusals:
-            stored = await self._stored(bouncer.bounce(message, code, text))
-            if stored is not Stored.KEPT:
-                return stored
+        try:
+            for message, code, text in action.refusals:
+                await bouncer.bounce(message, code, text)
+        except SpoolError as error:
+            return self._not_stored(error)
         return Stored.KEPT
 
-    async def _stored(self, storing: Awaitable[None]) -> Stored:
-        """What became of it; a failure is logged with its cause."""
-        try:
-            await storing
-        except SpoolFull as error:
-            self.service.log.panic("spool", f"{error}; message refused with 452")
-            return Stored.FULL
-        except SpoolError as error:
-            self.service.log.panic("spool", f"{error}; message refused with 451")
-            return Stored.FAILED
-        return Stored.KEPT
+    def _not_stored(self, error: SpoolError) -> Stored:
+        """What a failure of the spool means; it is logged with its cause."""
+        full = isinstance(error, SpoolFull)
+        self.service.log.panic("spool", f"{error}; message refused with {452 if full else 451}")
+        return Stored.FULL if full else Stored.FAILED
 
     async def _check(self, action: CheckCredentials) -> AuthStatus:
         authenticator = self.service.authenticator

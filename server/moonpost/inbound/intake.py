@@ -9,12 +9,13 @@ end, so that a message can't be cut in two where another server would see an end
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from moonpost.phases.content import Problem, content_problem, unstuffed
 
 MAX_COMMAND = 12_288 + 512  # RFC 4954 section 4 wants 12288 octets for AUTH; RFC 5321 says 512
-END = b"\r\n.\r\n"
+DOT_LINE = b"\r\n."  # the end of content, when CR LF follows; a stuffed line otherwise
 
 
 class Line(NamedTuple):
@@ -45,11 +46,12 @@ class Intake:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._next = self._line
+        self._next: Callable[[], Item | None] = self._line
         self._searched = 0  # how far the buffer holds nothing of interest
         self._limit = 0
         self._max_line = 0
         self._left = 0
+        self._stuffed = False
         self._dropping = False  # inside a line or content that is too long already
 
     def feed(self, data: bytes) -> None:
@@ -119,21 +121,31 @@ class Intake:
         return Line(raw[:-2].decode("latin-1"))
 
     def _content(self) -> Content | None:
+        """One search for CR LF dot finds the end and, on the way, whether any line was stuffed."""
         buffer = self._buffer
-        if self._searched == 0 and not self._dropping and buffer[:3] == b".\r\n":
-            return self._finish(b"", 3, None)
-        at = buffer.find(END, self._searched)
-        if at >= 0:
-            if self._dropping or (self._limit and at + 2 > self._limit):
-                return self._finish(b"", at + 5, Problem.TOO_LARGE)
-            data = bytes(memoryview(buffer)[: at + 2])
-            return self._finish(data, at + 5, None)
-        if self._limit and len(buffer) > self._limit + len(END):
+        if self._searched == 0 and not self._dropping:
+            if buffer[:3] == b".\r\n":
+                return self._finish(b"", 3, None)
+            if len(buffer) < 3:
+                return None  # an empty content may come byte by byte
+            self._stuffed = buffer[:1] == b"."
+        at = buffer.find(DOT_LINE, self._searched)
+        while at >= 0:
+            after = buffer[at + 3 : at + 5]
+            if after == b"\r\n":
+                if self._dropping or (self._limit and at + 2 > self._limit):
+                    return self._finish(b"", at + 5, Problem.TOO_LARGE)
+                return self._finish(bytes(memoryview(buffer)[: at + 2]), at + 5, None)
+            if len(after) < 2:
+                break  # the end of what is there: this may be it
+            self._stuffed = True
+            at = buffer.find(DOT_LINE, at + 3)
+        self._searched = at if at >= 0 else max(len(buffer) - 2, 1)
+        if self._limit and len(buffer) > self._limit + len(DOT_LINE) + 2:
             self._dropping = True
         if self._dropping:
-            del buffer[:-4]
-        # An empty content must still be recognized when its three bytes come one by one.
-        self._searched = max(len(buffer) - 4, 0) if len(buffer) > 3 else 0
+            del buffer[: self._searched]
+            self._searched = 0
         return None
 
     def _finish(self, data: bytes, used: int, problem: Problem | None) -> Content:
@@ -142,7 +154,9 @@ class Intake:
         self._dropping = False
         self._next = self._line
         problem = problem or content_problem(data, self._max_line)
-        return Content(b"" if problem else unstuffed(data), problem)
+        if problem is not None:
+            return Content(b"", problem)
+        return Content(unstuffed(data) if self._stuffed else data)
 
     def _chunk(self) -> Chunk | None:
         if self._dropping:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -42,16 +43,16 @@ class Service:
         """Count a session in, if the limits leave room for it."""
         settings, registry = self.settings, self.registry
         self.tally.connections += 1
-        caps = [
-            (settings.listener_sessions, lambda: registry.total(SERVICE, settings.name)),
-            (settings.service_sessions, lambda: registry.total(SERVICE)),
+        caps: list[tuple[int, Callable[[], int]]] = [
+            (settings.listener_sessions, partial(registry.total, SERVICE, settings.name)),
+            (settings.service_sessions, partial(registry.total, SERVICE)),
         ]
         if settings.peer_caps and ip:
             peer = ip_address(ip.partition("%")[0])
             cap = next((cap for cap in settings.peer_caps if peer in cap.network), None)
             if cap is not None:
                 network = str(cap.network)
-                caps.append((cap.sessions, lambda: registry.count(network, SERVICE)))
+                caps.append((cap.sessions, partial(registry.count, network, SERVICE)))
         if any(limit and count() >= limit for limit, count in caps):
             self.tally.refused_connections += 1
             return False

@@ -31,7 +31,7 @@ MAX_WAITING = 65_536  # bytes taken from a peer that sends on without waiting fo
 Address = tuple[str, int]
 
 
-class SmtpSession(Driving, SMTP):  # type: ignore[misc]
+class SmtpSession(Driving, SMTP):
     """The asyncio protocol of one connection."""
 
     enable_SMTPUTF8 = True
@@ -55,7 +55,7 @@ class SmtpSession(Driving, SMTP):  # type: ignore[misc]
         self._init_driving()
         self._write_paused = False
         self._read_paused = False
-        self._reader: WaitingReader | None = None
+        self._reader: Any = None  # a WaitingReader while a coroutine talks to the peer
         self._credentials: tuple[str, str, str] | None = None
 
     # What asyncio calls
@@ -151,13 +151,12 @@ class SmtpSession(Driving, SMTP):  # type: ignore[misc]
                 item = self.intake.next()
                 if item is None:
                     break
-                kind = item.__class__
-                if kind is Line:
-                    self.drive(machine.line(item[0], now(), item[1]))
-                elif kind is Content:
-                    self.drive(machine.content(item[0], now(), item[1]))
+                if isinstance(item, Line):
+                    self.drive(machine.line(item.text, now(), item.problem))
+                elif isinstance(item, Content):
+                    self.drive(machine.content(item.data, now(), item.problem))
                 else:
-                    self.chunk_arrived(item[0])
+                    self.chunk_arrived(item.data)
         self.flush()
         if self._read_paused and not self.busy and self.transport is not None:
             self._read_paused = False
@@ -209,13 +208,10 @@ class SmtpSession(Driving, SMTP):  # type: ignore[misc]
             self.intake.clear()
         self.out.append(replies.START_TLS)
         self.flush()
-        old = self.transport
-        if old is None:
-            return None
+        old, context = self.transport, self.service.settings.tls
+        assert old is not None and context is not None
         # What reaches data_received from here on was sent inside TLS.
-        self.transport = await self.loop.start_tls(
-            old, self, self.service.settings.tls, server_side=True
-        )
+        self.transport = await self.loop.start_tls(old, self, context, server_side=True)
         if self.transport is None:
             raise ConnectionError("the connection ended during the TLS handshake")
         return connection_keys(self.transport.get_extra_info("ssl_object"))

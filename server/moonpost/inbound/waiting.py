@@ -33,15 +33,15 @@ class WaitingReader:
     async def readline(self) -> bytes:
         return await self.readuntil()
 
-    async def readexactly(self, size: int) -> bytes:
-        while len(self._intake) < size:
+    async def readexactly(self, n: int) -> bytes:
+        while len(self._intake) < n:
             await self._wait()
-        return self._intake.take(size)
+        return self._intake.take(n)
 
-    async def read(self, size: int) -> bytes:
+    async def read(self, n: int = 4096) -> bytes:
         while not len(self._intake):
             await self._wait()
-        return self._intake.take(size)
+        return self._intake.take(n)
 
     async def _wait(self) -> None:
         self._more = asyncio.get_running_loop().create_future()

@@ -45,6 +45,7 @@ CONTENT_REFUSALS = {
 }
 
 Judging = Generator[Any, Any, Judged]
+STAYS, DROPPED = Judged(Fate.KEEP), Judged(Fate.DROP)
 
 
 def accept_content(session: SessionState, content: bytes) -> Steps:
@@ -86,6 +87,8 @@ def _whole(session: SessionState, transaction: Transaction) -> Steps:
     values = {"msg": message, "accept": session.accept, "vctx": vctx, "list": vctx.recipients}
     said: Verdict | None = None
     for moment in WHOLE:
+        if moment not in session.asks:
+            continue
         verdict = yield from ask(session.generation, moment, vctx, values, message)
         if verdict is None:
             continue
@@ -133,10 +136,11 @@ def _fan_out(session: SessionState, transaction: Transaction, said: Verdict | No
     if failure is not None:
         yield from answer(session, failure, DATA_SPOOL, replies.OK_NOOP)
         return
-    for copy in staying:
-        yield from log_reception(
-            session.generation, copy, session.accept, session.now, f"2.0.0 OK {copy.id.text}"
-        )
+    if session.generation.has("core_log_reception_v1"):
+        for copy in staying:
+            yield from log_reception(
+                session.generation, copy, session.accept, session.now, f"2.0.0 OK {copy.id.text}"
+            )
     yield from _accepted(session, transaction.message, said)
 
 
@@ -144,6 +148,7 @@ def _copies(session: SessionState, transaction: Transaction) -> list[Message]:
     """Copy-on-write copies with the keys of their own recipient. A single recipient needs no copy."""
     message, recipients = transaction.message, session.vctx.recipients
     if len(recipients) == 1:
+        message.conn = dict(message.conn)  # what is kept must not change with the session
         copies = [message]
     else:
         copies = [
@@ -179,6 +184,8 @@ def _judge_all(
 
 
 def _each_recipient(session: SessionState, copy: Message) -> Judging:
+    if EACH_RCPT not in session.asks:
+        return STAYS if copy.discarded is None else DROPPED
     values = {"msg": copy, "accept": session.accept, "vctx": session.vctx}
     verdict = yield from ask(session.generation, EACH_RCPT, session.vctx, values, copy)
     if verdict is not None and verdict.refuses:

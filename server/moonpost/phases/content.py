@@ -14,24 +14,15 @@ class Problem(Enum):
 
 
 def content_problem(data: bytes, max_line_bytes: int = 0) -> Problem | None:
-    """What is wrong with a whole content."""
-    lines = data.count(b"\r\n")
-    if data.count(b"\n") != lines or data.count(b"\r") != lines:
+    """What is wrong with a whole content, which ends with CR LF or is empty."""
+    lines = (
+        data.splitlines()
+    )  # at CR, LF and CR LF alike: every end has two bytes when all are CR LF
+    if sum(map(len, lines)) + 2 * len(lines) != len(data):
         return Problem.BARE_NEWLINE
-    if max_line_bytes and has_long_line(data, max_line_bytes):
+    if max_line_bytes and max(map(len, lines), default=0) + 2 > max_line_bytes:
         return Problem.LINE_TOO_LONG
     return None
-
-
-def has_long_line(data: bytes, max_line_bytes: int) -> bool:
-    """Whether a line has more than `max_line_bytes` with its end; looks at few of the bytes."""
-    at, size = 0, len(data)
-    while size - at > max_line_bytes:
-        newline = data.rfind(b"\n", at, at + max_line_bytes)
-        if newline < 0:
-            return True
-        at = newline + 1
-    return False
 
 
 def unstuffed(data: bytes) -> bytes:

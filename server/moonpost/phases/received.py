@@ -6,6 +6,7 @@ Pure text: everything comes in as an argument. Names from outside are made harml
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from time import gmtime
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -13,7 +14,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _UNFIT = re.compile(r"[^!-'*-\[\]-~\x80-\xff]")  # outside printable ASCII, or of comment syntax
 
 
-def date(now: float) -> str:
+@lru_cache(maxsize=2)
+def date(now: int) -> str:
     """`Mon, 23 Nov 2026 23:33:39 +0000`."""
     t = gmtime(now)
     return (
@@ -39,5 +41,5 @@ def received(
     for_one = f"\r\n\tfor <{recipient}>" if recipient else ""
     return (
         f"Received: from {greeting}{literal}\r\n\tby {hostname} with {protocol}"
-        f" id {message_id}{for_one};\r\n\t{date(now)}\r\n"
+        f" id {message_id}{for_one};\r\n\t{date(int(now))}\r\n"
     ).encode("latin-1", "replace")

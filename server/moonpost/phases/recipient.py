@@ -6,6 +6,7 @@ Steps of the pure machine. The order of commands is checked before (`machine`).
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from moonpost.phases import replies
 from moonpost.phases.actions import Note, Steps
@@ -85,18 +86,20 @@ def _recipient(
     mess["rcptto_localpart"] = path.localpart
     mess["rcptto_domain"] = path.domain
     message.recipient = path.address
-    text = EcString(line + "\r\n")
-    values = {
-        "msg": message,
-        "str": text,
-        "accept": session.accept,
-        "vctx": vctx,
-        "list": vctx.recipients,
-    }
-    verdict = yield from ask(session.generation, RCPTTO, vctx, values, message)
-    if verdict is not None and verdict.refuses:
-        yield from answer(session, verdict, RCPTTO, replies.OK_RCPT)
-        return
+    values: dict[str, Any] = {}
+    verdict = None
+    if RCPTTO in session.asks or RCPTTO_LIST in session.asks:
+        values = {
+            "msg": message,
+            "str": EcString(line + "\r\n"),
+            "accept": session.accept,
+            "vctx": vctx,
+            "list": vctx.recipients,
+        }
+        verdict = yield from ask(session.generation, RCPTTO, vctx, values, message)
+        if verdict is not None and verdict.refuses:
+            yield from answer(session, verdict, RCPTTO, replies.OK_RCPT)
+            return
     if not relays(session, transaction, path.domain):
         yield from refused(session, RELAYING_DENIED, RELAYING)
         yield replies.RELAYING_DENIED
@@ -110,7 +113,9 @@ def _recipient(
         transaction.commands[path.address] = line
         if parameters:
             transaction.recipient_parameters[path.address] = parameters
-        listed = yield from ask(session.generation, RCPTTO_LIST, vctx, values, message)
+        listed = None
+        if RCPTTO_LIST in session.asks:
+            listed = yield from ask(session.generation, RCPTTO_LIST, vctx, values, message)
         if listed is not None and listed.refuses:
             if path.address in vctx.recipients:
                 vctx.recipients.remove(path.address)

@@ -27,17 +27,16 @@ def move_to_current(session: SessionState) -> Steps:
         yield replies.reply(421, session.options.reconfig_message)
         yield from close(session)
         return
-    current.hold()
-    session.generation.release()
-    session.generation = current
+    session.use(current)
 
 
 def mail(session: SessionState, line: str, argument: str) -> Steps:
     """MAIL FROM."""
     options = session.options
-    yield from move_to_current(session)
-    if session.state is State.CLOSED:
-        return
+    if session.policy.current() is not session.generation:
+        yield from move_to_current(session)
+        if session.state is State.CLOSED:
+            return
     limit = options.max_receptions_per_connection
     if limit and session.message_count >= limit:
         yield replies.closing(options.hostname, "too many messages on this connection")
@@ -56,19 +55,21 @@ def mail(session: SessionState, line: str, argument: str) -> Steps:
         yield refusal
         return
     transaction = _begin(session, sender, parameters, line)
-    text = EcString(line + "\r\n")
-    values = {"str": text, "accept": session.accept, "vctx": session.vctx}
-    verdict = yield from ask(
-        session.generation, MAILFROM, session.vctx, values, transaction.message
-    )
-    if verdict is not None and verdict.refuses:
-        yield from answer(session, verdict, MAILFROM, replies.OK_MAIL)
-        session.end_transaction()
-        return
-    if str(text) != line + "\r\n" and not _rewritten_sender(session, transaction, str(text)):
-        yield replies.MAIL_SYNTAX
-        session.end_transaction()
-        return
+    verdict = None
+    if MAILFROM in session.asks:
+        text = EcString(line + "\r\n")
+        values = {"str": text, "accept": session.accept, "vctx": session.vctx}
+        verdict = yield from ask(
+            session.generation, MAILFROM, session.vctx, values, transaction.message
+        )
+        if verdict is not None and verdict.refuses:
+            yield from answer(session, verdict, MAILFROM, replies.OK_MAIL)
+            session.end_transaction()
+            return
+        if str(text) != line + "\r\n" and not _rewritten_sender(session, transaction, str(text)):
+            yield replies.MAIL_SYNTAX
+            session.end_transaction()
+            return
     session.state = State.MAIL
     session.message_count += 1
     if verdict is None:

@@ -12,11 +12,15 @@ from enum import Enum, auto
 from moonpost.phases.actions import Reception
 from moonpost.phases.addresses import Fallback, Path
 from moonpost.phases.options import SessionOptions, within
+from moonpost.phases.table import Moment, registered
 from moonpost.policy.interface import Generation, Policy, PolicyState
 from msys.accept import Accept
 from msys.identity import IDS, Id
 from msys.message import Message
 from msys.vctx import ValidationContext
+
+
+KEPT_PARAMETERS = frozenset(("RET", "ENVID"))  # of MAIL: what bounces need later
 
 
 class State(Enum):
@@ -77,6 +81,7 @@ class SessionState:
     peer: Peer
     policy: Policy
     generation: Generation
+    asks: frozenset[Moment]  # the moments this generation has callouts for
     conn_id: Id
     accept: Accept
     vctx: ValidationContext
@@ -119,6 +124,13 @@ class SessionState:
             context.setdefault("can_relay", "true")
         return context
 
+    def use(self, generation: Generation) -> None:
+        """Go on with another generation of policy."""
+        generation.hold()
+        self.generation.release()
+        self.generation = generation
+        self.asks = registered(generation)
+
     def end_transaction(self) -> None:
         """Forget the mail at hand, if any; the message dictionary is emptied."""
         self.transaction = None
@@ -140,7 +152,9 @@ class SessionState:
             auth_user=self.auth_user,
             utf8="SMTPUTF8" in parameters,
             eight_bit=parameters.get("BODY", "").upper() == "8BITMIME",
-            parameters={key: parameters[key] for key in ("RET", "ENVID") if key in parameters},
+            parameters={key: parameters[key] for key in KEPT_PARAMETERS & parameters.keys()}
+            if parameters
+            else parameters,
             recipient_parameters=transaction.recipient_parameters,
         )
 
@@ -172,7 +186,15 @@ def begin(
     vctx = ValidationContext()
     accept.vctx = vctx
     session = SessionState(
-        options, peer, policy, generation, accept.conn_id, accept, vctx, fallback
+        options,
+        peer,
+        policy,
+        generation,
+        registered(generation),
+        accept.conn_id,
+        accept,
+        vctx,
+        fallback,
     )
     session.tls_offered = tls_offered
     session.tls = tls_keys is not None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from moonpost.policy.interface import Generation
 from msys import constants
 from msys.catalog import callouts
 
@@ -21,7 +22,7 @@ class OnError(Enum):
     LOG = auto()  # nothing left to decide
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Moment:
     """A point where policy is asked."""
 
@@ -164,6 +165,14 @@ MOMENTS: Final = (
     FINAL,
     AUTH,
 )
+
+
+def registered(generation: Generation) -> frozenset[Moment]:
+    """The moments at which some module wants to be asked. The others cost nothing."""
+    return frozenset(
+        moment for moment in MOMENTS if any(generation.has(name) for name in moment.callouts)
+    )
+
 
 # Arguments of each callout, by the names of the catalogue; the machine fills them by name.
 ARGUMENTS: Final = {name: row.arguments for name, row in callouts().items()}
