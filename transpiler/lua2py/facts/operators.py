@@ -1,0 +1,103 @@
+"""The kind of an operator's result from the kinds of its operands.
+
+Also says when an operand pair is proven, so that lowering and inference agree on where plain Python stands.
+"""
+
+from __future__ import annotations
+
+from lua2py import tree
+from lua2py.facts.kinds import ANY, BOOLEAN, FALSE, FLOAT, NOTHING, NUMBER, SMALL, STRING, TRUE, WHOLE, Kind
+from lua2py.facts.kinds import SCALAR as CONCATENABLE
+from lua2py.facts.store import Facts
+
+ARITHMETIC = frozenset("+ - * / % ^ \\".split())
+BITWISE = frozenset("& | ^^ << >>".split())
+COMPARISON = frozenset("== ~= < <= > >=".split())
+
+# The metamethod that could make an operator answer something else.
+EVENTS = {
+    "+": "__add",
+    "-": "__sub",
+    "*": "__mul",
+    "/": "__div",
+    "%": "__mod",
+    "^": "__pow",
+    "\\": "__intdiv",
+    "&": "__and",
+    "|": "__or",
+    "^^": "__xor",
+    "<<": "__shl",
+    ">>": "__shr",
+    "..": "__concat",
+}
+
+
+def numbers(left: Kind, right: Kind) -> bool:
+    """Whether both operands are proven numbers."""
+    return left.within(NUMBER) and right.within(NUMBER)
+
+
+def unary_kind(op: str, operand: Kind, facts: Facts) -> Kind:
+    if not operand.bits:
+        return BOOLEAN if op == "not" else NOTHING
+    if op == "not":
+        return FALSE if operand.truthy else TRUE if operand.falsy else BOOLEAN
+    if op == "#":
+        if operand.within(STRING):
+            return SMALL
+        return ANY if facts.mentions("__len") else SMALL
+    if operand.within(NUMBER):
+        return operand if op == "-" else WHOLE.softened()
+    return ANY if facts.mentions("__unm", "__not") else NUMBER.softened()
+
+
+def binary_kind(node: tree.Binary, left: Kind, right: Kind, facts: Facts) -> Kind:
+    op = node.op
+    if op in COMPARISON:
+        return BOOLEAN
+    if not left.bits or not right.bits:
+        return NOTHING
+    if op == "..":
+        if left.within(CONCATENABLE) and right.within(CONCATENABLE):
+            return STRING
+        return ANY if facts.mentions("__concat") else STRING
+    if not numbers(left, right):
+        if facts.mentions(EVENTS[op], "__div" if op == "\\" else ""):
+            return ANY
+        return (WHOLE if op in BITWISE else NUMBER).softened()
+    if op in BITWISE:
+        return WHOLE.softened()
+    if op in "/%" and not has_divisor(node):
+        return (FLOAT if op == "/" else NUMBER).softened()
+    if op == "/":
+        return FLOAT
+    if op in "^\\":
+        return NUMBER.softened()
+    if left.equals(FLOAT) or right.equals(FLOAT):
+        return FLOAT
+    if op == "*" and not (is_small_constant(node.left) or is_small_constant(node.right)):
+        return NUMBER.softened()
+    if left.within(WHOLE) and right.within(WHOLE):
+        return _whole(node, left, right)
+    return NUMBER
+
+
+def _whole(node: tree.Binary, left: Kind, right: Kind) -> Kind:
+    """Whole numbers stay small only where they are counted up or down by a constant."""
+    if node.op == "%":
+        return SMALL if right.within(SMALL) else WHOLE
+    if node.op == "*":
+        return NUMBER
+    if left.within(SMALL) and right.within(SMALL) and tree.Number in (type(node.left), type(node.right)):
+        return SMALL
+    return WHOLE
+
+
+def has_divisor(node: tree.Binary) -> bool:
+    """Whether the divisor is a literal that is not zero: Python raises where Lua answers inf or nan."""
+    return isinstance(node.right, tree.Number) and node.right.value != 0
+
+
+def is_small_constant(node: tree.Expr) -> bool:
+    """A literal whole factor that can't carry an ordinary count past 2^53."""
+    return isinstance(node, tree.Number) and isinstance(node.value, int) and abs(node.value) <= 2**20

@@ -1,0 +1,161 @@
+"""Dotted names that mean one known thing in every run: `string.format`, `msys.core.VALIDATE_CONT`.
+
+A global that no file assigns, a field below it, or a local that is declared as one of those and never assigned
+again. Everything else is looked up when the program runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lua2py import tree
+from lua2py.facts import catalogue, library
+from lua2py.facts.bindings import Bindings, Symbol
+from lua2py.facts.kinds import STRING
+from lua2py.tree import Call, Expr, Index, Name, String
+
+__all__ = ["STRING", "Path", "Paths", "children", "library", "walk"]
+
+Path = tuple[str, ...]
+
+_ROOTS = library.LIBRARIES | library.BASE | catalogue.ROOTS
+
+
+def walk(node: tree.Node) -> Iterator[tree.Node]:
+    """The node and everything below it, in source order."""
+    stack = [node]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += reversed(children(node))
+
+
+def children(node: tree.Node) -> list[tree.Node]:
+    """The nodes directly below a node."""
+    found: list[tree.Node] = []
+    for name in node.__dataclass_fields__:
+        value = getattr(node, name)
+        if isinstance(value, tree.Node):
+            found.append(value)
+        elif isinstance(value, list):
+            found += [item for item in value if isinstance(item, tree.Node)]
+    return found
+
+
+class Paths:
+    """Answers for one chunk."""
+
+    def __init__(self, bindings: Bindings, shared_writes: frozenset[str] = frozenset()) -> None:
+        self.bindings = bindings
+        self.written: set[Path] = {(name,) for name in shared_writes}
+        self.aliases: dict[Symbol, Path] = {}
+        self.replaced = {name for name, symbol in bindings.globals.items() if symbol.writes} | shared_writes
+        self._collect()
+
+    def of(self, node: Expr) -> Path | None:
+        """The path an expression spells, or None when it isn't fixed."""
+        match node:
+            case Name():
+                symbol = self.bindings.of(node)
+                if symbol.is_global:
+                    return (node.id,) if node.id in _ROOTS and node.id not in self.replaced else None
+                return self.aliases.get(symbol)
+            case Index(object=object_, key=String(value=key)):
+                path = self.of(object_)
+                if path is None or (*path, key) in self.written:
+                    return None
+                return (*path, key)
+            case Call():
+                return self.required(node)
+        return None
+
+    def required(self, node: Expr) -> Path | None:
+        """The package that `require("msys.core")` means."""
+        name = self.required_name(node)
+        if name is None or name not in (catalogue.packages() | library.LIBRARIES):
+            return None
+        path = tuple(name.split("."))
+        return path if path[0] not in self.replaced else None
+
+    def required_name(self, node: Expr) -> str | None:
+        """What a call of the standard `require` asks for, when that is a literal."""
+        match node:
+            case Call(function=Name(id="require") as function, args=[String(value=name)]):
+                symbol = self.bindings.of(function)
+                if symbol.is_global and "require" not in self.replaced:
+                    return name
+        return None
+
+    def function(self, node: Expr) -> str | None:
+        """The name of the documented function that an expression is: `string.format`, `msys.pcre.match`."""
+        path = self.of(node)
+        if path is None:
+            return None
+        name = ".".join(path)
+        return name if name in library.FUNCTIONS or name in catalogue.functions() else None
+
+    def is_known(self, path: Path) -> bool:
+        """Whether Python can spell it: a function or a constant, not a package as a value."""
+        name = ".".join(path)
+        return (
+            name in library.FUNCTIONS
+            or name in library.CONSTANTS
+            or name in catalogue.functions()
+            or catalogue.is_constant(name)
+        )
+
+    def is_package(self, path: Path) -> bool:
+        return len(path) == 1 and path[0] in library.LIBRARIES or ".".join(path) in catalogue.packages()
+
+    # --- finding aliases ----------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        locals_: list[tuple[Symbol, Expr]] = []
+        assigned: set[tree.Node] = set()
+        parents: dict[tree.Node, tree.Node] = {}
+        for node in walk(self.bindings.chunk):
+            for child in children(node):
+                parents[child] = node
+            match node:
+                case tree.Local(names=names, values=values):
+                    for param, value in zip(names, values, strict=False):
+                        symbol = self.bindings.of(param)
+                        if not symbol.writes:
+                            locals_.append((symbol, value))
+                case tree.Assign(targets=targets):
+                    self._note_writes(targets)
+                    assigned.update(targets)
+                case tree.FunctionStat(target=target):
+                    self._note_writes([target])
+                    assigned.add(target)
+        parents = {child: parent for child, parent in parents.items() if parent not in assigned}
+        for symbol, value in locals_:
+            path = self.of(value)
+            if path is None:
+                continue
+            if self.is_package(path):
+                if all(self._leads_to_known(read, path, parents) for read in symbol.reads):
+                    self.aliases[symbol] = path
+            elif self.is_known(path):
+                self.aliases[symbol] = path
+
+    def _note_writes(self, targets: list[Expr]) -> None:
+        for target in targets:
+            match target:
+                case Index(object=object_, key=String(value=key)):
+                    path = self.of(object_)
+                    if path is not None:
+                        self.written.add((*path, key))
+
+    def _leads_to_known(self, read: tree.Node, path: Path, parents: dict[tree.Node, tree.Node]) -> bool:
+        """Whether a use of a package goes on to a name of it that is known."""
+        parent = parents.get(read)
+        match parent:
+            case Index(object=object_, key=String(value=key)) if object_ is read:
+                longer = (*path, key)
+                if longer in self.written:
+                    return False
+                return self.is_known(longer) or (
+                    self.is_package(longer) and self._leads_to_known(parent, longer, parents)
+                )
+        return False

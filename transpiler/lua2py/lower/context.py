@@ -1,0 +1,249 @@
+"""What lowering carries along: facts, names, what the module will import, where each Python node came from.
+
+One Context per module. `prelude` collects statements that must stand before the one being lowered: the bodies of
+functions that have no name, and values that Lua computes first.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from lua2py import tree
+from lua2py.diagnostics import Diagnostic
+from lua2py.facts import paths
+from lua2py.facts.bindings import Owner, Symbol
+from lua2py.facts.kinds import Kind, annotation
+from lua2py.facts.store import Facts, FunctionFacts
+from lua2py.lower import build
+from lua2py.lower.names import Names
+from lua2py.lower.registry import EXPRESSIONS, STATEMENTS
+from lua2py.naming import free, from_text
+from lua2py.polish.expressions import Layout
+
+What = str | list[str]
+NESTED_BLOCKS = 20  # CPython's limit on blocks inside each other in one function
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a Python node came from, and how Lua names what it touches."""
+
+    span: tree.Span
+    what: What = ""
+
+
+@dataclass(eq=False)
+class Context:
+    """Everything that lowering one chunk reads and collects."""
+
+    facts: Facts
+    names: Names
+    path: str
+    std: str = "thr"
+    layout: Layout = field(default_factory=Layout)
+    origins: dict[ast.AST, Origin] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)  # from msys.lua
+    helpers: dict[str, list[ast.Name]] = field(default_factory=dict)  # every use of each import
+    roots: set[str] = field(default_factory=set)  # msys, json, thread
+    typing: set[str] = field(default_factory=set)  # Any, Callable
+    patterns: dict[str, str] = field(default_factory=dict)  # Lua pattern -> hoisted name
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    owner: Owner = field(init=False)
+    prelude: list[ast.stmt] = field(default_factory=list)
+    entries: dict[tree.Field, ast.expr] = field(default_factory=dict)  # the value of each table field
+    lowered: dict[tree.Stat, list[ast.stmt]] = field(default_factory=dict)  # what each statement became
+    functions: dict[ast.FunctionDef, tree.Function] = field(default_factory=dict)
+    blocks: dict[tree.Block, list[ast.stmt]] = field(default_factory=dict)
+    annotated: dict[Owner, set[str]] = field(default_factory=dict)  # names whose type has been said
+    loose_comments: list[str] = field(default_factory=list)  # of a chunk without statements
+    branches: dict[tree.If, list[ast.If]] = field(default_factory=dict)
+    first_statement: ast.stmt | None = None  # of the chunk, when something of ours stands before it
+    uses_globals: bool = False
+    module_name: str = ""  # the Python name of `module(...)`'s table
+    after_module_call: int | None = None  # source offset after which globals are fields of it
+    depth: int = 0  # blocks inside each other in the Python function being written
+    hint: str = ""  # what a nameless function or value might be called
+
+    def __post_init__(self) -> None:
+        self.owner = self.facts.bindings.chunk
+
+    # --- the two questions lowering asks everywhere -------------------------------------------------------
+
+    def value(self, node: tree.Expr) -> ast.expr:
+        """An expression cut to one value."""
+        return EXPRESSIONS[type(node)](self, node)
+
+    def statement(self, node: tree.Stat) -> list[ast.stmt]:
+        """A statement, with what has to stand before it."""
+        outer, self.prelude = self.prelude, []
+        lowered = STATEMENTS[type(node)](self, node)
+        result = self.prelude + lowered
+        self.prelude = outer
+        self.lowered[node] = result
+        for statement in result:
+            self.origins.setdefault(statement, Origin(node.span))
+        return result
+
+    def kind(self, node: tree.Node) -> Kind:
+        return self.facts.kind(node)
+
+    # --- names ------------------------------------------------------------------------------------------
+
+    def lua(self, name: str) -> ast.expr:
+        """A name that generated modules import from `msys.lua`."""
+        self.imports.add(name)
+        made = build.name(name)
+        self.helpers.setdefault(name, []).append(made)
+        return made
+
+    def settle_imports(self) -> dict[str, str]:
+        """Helpers whose names the script uses for something else, and the names they are imported under."""
+        taken = set(self.names.of.values()).union(*self.names.taken.values(), self.names.module)
+        renamed = {name: free(f"lua_{name}", taken) for name in self.imports if name in taken}
+        for name, other in renamed.items():
+            for made in self.helpers.get(name, ()):
+                made.id = other
+        return renamed
+
+    def root(self, name: str) -> ast.expr:
+        """`msys` or another package that Lua reaches as a global."""
+        self.roots.add(name)
+        return build.name(name)
+
+    def python_name(self, symbol: Symbol) -> str:
+        return self.names.imported.get(symbol) or self.names.of[symbol]
+
+    def fresh(self, wanted: str) -> str:
+        return self.names.fresh(self.owner, wanted)
+
+    def name_near(self, default: str) -> str:
+        """A new name from what the value is for."""
+        return self.fresh(from_text(self.hint, default) if self.hint else default)
+
+    def known_function(self) -> FunctionFacts | None:
+        """The function being lowered; None in the main block."""
+        return self.facts.functions[self.owner] if isinstance(self.owner, tree.Function) else None
+
+    def globals_table(self) -> ast.expr:
+        """`G`, the table of all Lua globals."""
+        self.uses_globals = True
+        return build.name("G")
+
+    # --- annotations --------------------------------------------------------------------------------------
+
+    def annotation(self, kind: Kind) -> ast.expr:
+        """The Python type of a kind, with what it needs imported."""
+        return self.type_text(annotation(kind))
+
+    def type_text(self, text: str) -> ast.expr:
+        for word in ("Any", "Callable"):
+            if word in text:
+                self.typing.add(word)
+        for word in ("Table", "Coroutine"):
+            if word in text:
+                self.imports.add(word)
+        if "msys." in text:
+            self.roots.add("msys")
+        return build.parsed(text)
+
+    # --- origins ------------------------------------------------------------------------------------------
+
+    def mark(self, made: ast.expr, node: tree.Node, what: What = "") -> ast.expr:
+        """Remember where a Python node came from."""
+        self.origins[made] = Origin(node.span, what)
+        return made
+
+    def mark_statement(self, made: ast.stmt, node: tree.Node) -> None:
+        self.origins[made] = Origin(node.span)
+
+    def value_of_call(self, node: tree.Expr) -> ast.expr:
+        """An expression that is computed for what it does; a call of a function without results stays one."""
+        from lua2py.lower.expressions import calls
+
+        if isinstance(node, tree.Call | tree.Invoke):
+            return calls.make(self, node).value
+        return self.value(node)
+
+    def hides_base(self, name: tree.Name) -> bool:
+        """Whether `module(...)` without package.seeall has taken a base function away."""
+        after = self.after_module_call
+        return after is not None and not self.facts.seeall and name.span.start >= after
+
+    def describe(self, node: tree.Expr) -> str:
+        """How Lua's error texts name an expression."""
+        match node:
+            case tree.Name(id=name):
+                symbol = self.facts.bindings.of(node)
+                if symbol.is_global:
+                    return f"global '{name}'"
+                return f"local '{name}'" if symbol.owner is self.owner else f"upvalue '{name}'"
+            case tree.Index(key=tree.String(value=key)):
+                return f"field '{key}'"
+            case tree.Invoke(name=name):
+                return f"method '{name}'"
+            case tree.Paren(inner=inner) if not isinstance(inner, tree.Call | tree.Invoke):
+                return self.describe(inner)
+        return ""
+
+    # --- values computed first ------------------------------------------------------------------------------
+
+    def stored_first(self, value: ast.expr, wanted: str) -> ast.expr:
+        """Compute a value before the statement that is being lowered."""
+        if isinstance(value, ast.Constant):
+            return value
+        name = self.fresh(wanted)
+        self.prelude.append(build.assign(build.stored(name), value))
+        return build.name(name)
+
+    def report(self, code: str, node: tree.Node, **args: object) -> None:
+        self.diagnostics.append(Diagnostic(code, node.span, self.path, args))
+
+    def too_deep(self, node: tree.Node) -> None:
+        """More blocks inside each other than Python compiles."""
+        self.report("L210", node, limit=NESTED_BLOCKS)
+
+    # --- purity ---------------------------------------------------------------------------------------------
+
+    def is_constant(self, node: tree.Expr) -> bool:
+        """Whether an expression gives the same value whenever it is computed, whatever runs in between."""
+        match node:
+            case tree.Nil() | tree.Boolean() | tree.Number() | tree.String() | tree.Function():
+                return True
+            case tree.Name():
+                symbol = self.facts.bindings.of(node)
+                if symbol.is_global:
+                    return self.facts.paths.of(node) is not None or symbol in self.facts.by_symbol
+                return not symbol.writes or not symbol.captured
+            case tree.Index():
+                path = self.facts.paths.of(node)
+                return path is not None and self.facts.paths.is_known(path)
+        return False
+
+    def is_harmless(self, node: tree.Expr) -> bool:
+        """Whether computing an expression changes nothing that others could see."""
+        for part in paths.walk(node):
+            match part:
+                case tree.Call(function=function):
+                    name = self.facts.paths.function(function)
+                    if name is None or not paths.library.FUNCTIONS.get(name, _UNKNOWN).pure:
+                        return False
+                case tree.Invoke(object=object_):
+                    if not self.kind(object_).within(paths.STRING):
+                        return False
+                case tree.Function():
+                    return True
+        return True
+
+    def pattern(self, text: str) -> ast.expr:
+        """The hoisted `Pattern` of a literal Lua pattern."""
+        if text not in self.patterns:
+            near = self.hint or (self.owner.name if isinstance(self.owner, tree.Function) else "")
+            near = near.rpartition(".")[2].rpartition(":")[2]
+            name = "_" + (from_text(near, "pattern") if near else "pattern").strip("_").upper()
+            self.patterns[text] = free(name, self.names.module)
+            self.names.module.add(self.patterns[text])
+        return build.name(self.patterns[text])
+
+
+_UNKNOWN = paths.library.LibraryFunction("", None, pure=False)

@@ -1,0 +1,97 @@
+"""Arithmetic and bit operators: Python's own where both operands are proven numbers, a helper elsewhere."""
+
+from __future__ import annotations
+
+import ast
+
+from lua2py import tree
+from lua2py.facts import kinds
+from lua2py.facts.operators import has_divisor, is_small_constant, numbers
+from lua2py.lower import build
+from lua2py.lower.context import Context
+from lua2py.lower.expressions.comparison import lower_comparison
+from lua2py.lower.expressions.concat import lower_concat
+from lua2py.lower.expressions.logic import condition, lower_logic
+from lua2py.lower.registry import lowers
+
+_HELPERS = {
+    "+": "add",
+    "-": "sub",
+    "*": "mul",
+    "/": "div",
+    "%": "mod",
+    "^": "power",
+    "\\": "intdiv",
+    "&": "band",
+    "|": "bor",
+    "^^": "bxor",
+    "<<": "shl",
+    ">>": "shr",
+}
+_NATIVE: dict[str, type[ast.operator]] = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "%": ast.Mod}
+
+
+@lowers(tree.Binary)
+def lower_binary(ctx: Context, node: tree.Binary) -> ast.expr:
+    if node.op in ("and", "or"):
+        return lower_logic(ctx, node)
+    if node.op == "..":
+        return lower_concat(ctx, node)
+    if node.op not in _HELPERS:
+        return lower_comparison(ctx, node)
+    left, right = ctx.value(node.left), ctx.value(node.right)
+    what = [ctx.describe(node.left), ctx.describe(node.right)]
+    if is_native(ctx, node):
+        return ctx.mark(build.binary(left, _NATIVE[node.op](), right), node, what)
+    return ctx.mark(build.call(ctx.lua(_HELPERS[node.op]), left, right), node, what)
+
+
+def is_native(ctx: Context, node: tree.Binary) -> bool:
+    """Whether Python's operator gives Lua's number."""
+    if not numbers(ctx.kind(node.left), ctx.kind(node.right)):
+        return False
+    if node.op in "+-":
+        return True
+    if node.op in "/%":
+        return has_divisor(node)
+    if node.op == "*":
+        if ctx.kind(node.left).equals(kinds.FLOAT) or ctx.kind(node.right).equals(kinds.FLOAT):
+            return True
+        return (is_small_constant(node.left) or is_small_constant(node.right)) and not _accumulates(ctx, node)
+    return False
+
+
+def _accumulates(ctx: Context, node: tree.Binary) -> bool:
+    """Whether an operand is assigned again, so that products could grow past 2^53 turn by turn."""
+    for side in (node.left, node.right):
+        if isinstance(side, tree.Name):
+            symbol = ctx.facts.bindings.of(side)
+            if symbol.writes or symbol.is_param and ctx.owner is symbol.owner and _is_recursive(ctx):
+                return True
+        elif not isinstance(side, tree.Number) and not ctx.kind(side).within(kinds.SMALL):
+            return True
+    return False
+
+
+def _is_recursive(ctx: Context) -> bool:
+    known = ctx.known_function()
+    return known is not None and known.symbol in ctx.facts.bindings.free.get(ctx.owner, set())
+
+
+@lowers(tree.Unary)
+def lower_unary(ctx: Context, node: tree.Unary) -> ast.expr:
+    if node.op == "not":
+        return build.negated(condition(ctx, node.operand))
+    what = ctx.describe(node.operand)
+    kind = ctx.kind(node.operand)
+    operand = ctx.value(node.operand)
+    if node.op == "#":
+        native = kind.within(kinds.STRING)
+        return ctx.mark(build.call(build.name("len") if native else ctx.lua("length"), operand), node, what)
+    if node.op == "~":
+        return ctx.mark(build.call(ctx.lua("bnot"), operand), node, what)
+    if isinstance(node.operand, tree.Number) and not node.operand.value:
+        return build.constant(-0.0)
+    if kind.within(kinds.NUMBER):
+        return ctx.mark(ast.UnaryOp(op=ast.USub(), operand=operand), node, what)
+    return ctx.mark(build.call(ctx.lua("neg"), operand), node, what)

@@ -1,0 +1,66 @@
+"""`o.x` and `o[k]`, as values and as what is assigned to."""
+
+from __future__ import annotations
+
+import ast
+
+from lua2py import tree
+from lua2py.facts import catalogue, kinds
+from lua2py.facts.kinds import Kind, annotation
+from lua2py.lower import build
+from lua2py.lower.context import Context
+from lua2py.lower.expressions.names import documented
+from lua2py.lower.registry import lowers
+
+_INDEXABLE = kinds.TABLE | kinds.USERDATA | kinds.NIL  # Python's own subscript does what Lua does
+# Keys that Python's dict keeps apart as Lua does. Floats may be nan, which only matters to writes.
+_READ_KEYS = kinds.STRING | kinds.NUMBER | kinds.TABLE | kinds.FUNCTION | kinds.USERDATA | kinds.THREAD
+_WRITE_KEYS = _READ_KEYS.without(kinds.FLOAT)
+
+
+@lowers(tree.Index)
+def lower_index(ctx: Context, node: tree.Index) -> ast.expr:
+    known = documented(ctx, node)
+    if known is not None:
+        return ctx.mark(known, node)
+    what = ctx.describe(node.object)
+    receiver = ctx.kind(node.object)
+    if isinstance(node.key, tree.String) and receiver.userdata_class:
+        if (receiver.userdata_class, node.key.value) in catalogue.properties():
+            made = build.attribute(present(ctx, node.object), node.key.value)
+            return ctx.mark(made, node, what)
+    if reads_natively(receiver, node.key, ctx.kind(node.key)):
+        made = build.subscript(present(ctx, node.object), ctx.value(node.key))
+        return ctx.mark(made, node, what)
+    object_, key = ctx.value(node.object), ctx.value(node.key)
+    return ctx.mark(build.call(ctx.lua("index"), object_, key), node, what)
+
+
+def present(ctx: Context, node: tree.Expr) -> ast.expr:
+    """A value that is about to be indexed or called, with nil ruled out where the type checker would ask."""
+    value = ctx.value(node)
+    if ctx.kind(node).meets(kinds.NIL) and annotation(ctx.kind(node)) != "Any":
+        what = ctx.describe(node)
+        return ctx.mark(build.call(ctx.lua("nonnil"), value, build.constant(what)), node, what)
+    return value
+
+
+def reads_natively(receiver: Kind, key: tree.Expr, key_kind: Kind) -> bool:
+    """Whether `o[k]` in Python reads what Lua reads.
+
+    A string constant finds nothing in a string but an error, which is a listed difference; any other key of a
+    value that may be a string would find a character.
+    """
+    if isinstance(key, tree.String):
+        return not receiver.within(kinds.STRING)
+    return receiver.within(_INDEXABLE) and key_kind.within(_READ_KEYS)
+
+
+def stores_natively(ctx: Context, target: tree.Index, value: Kind) -> bool:
+    """Whether `o[k] = v` in Python stores what Lua stores.
+
+    A stored None stays as a tombstone, which reads as nil unless metamethods look for what is absent.
+    """
+    if not ctx.kind(target.key).within(_WRITE_KEYS):
+        return False
+    return not value.meets(kinds.NIL) or not ctx.facts.mentions("__index", "__newindex")

@@ -1,0 +1,165 @@
+"""The Python name of every local, parameter and private global, and where each is kept.
+
+Two locals of one function share a Python name where Lua's scopes can't be told apart by it; otherwise the later one
+gets a number. A local that a closure made in a loop can change is kept in a one-element list, so that each turn has
+its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lua2py import tree
+from lua2py.facts.bindings import Owner, Symbol
+from lua2py.facts.kinds import annotation
+from lua2py.facts.store import Facts
+from lua2py.naming import free, python_name
+
+
+class Names:
+    """Names of one chunk; `main_function` says that the main block is emitted as a function."""
+
+    def __init__(self, facts: Facts, main_function: bool) -> None:
+        self.facts = facts
+        self.main_function = main_function
+        self.of: dict[Symbol, str] = {}
+        self.imported: dict[Symbol, str] = {}
+        self.taken: dict[Owner, set[str]] = {}
+        self.module: set[str] = set()
+        self.boxed: set[Symbol] = set()
+        self.own_loops = _recursive_in_loops(facts)
+        self._assign()
+
+    def is_module_level(self, symbol: Symbol) -> bool:
+        """Whether Python keeps it as a global of the module."""
+        if symbol.is_global:
+            return True
+        return isinstance(symbol.owner, tree.Chunk) and not self.main_function
+
+    def bound_early(self, symbol: Symbol) -> bool:
+        """Whether a closure has to take its value when it is made: another turn of the loop has another."""
+        return symbol.captured and symbol.loop is not None and symbol not in self.boxed
+
+    def fresh(self, owner: Owner, wanted: str) -> str:
+        """A name that is new to a function and everything around it."""
+        seen: set[str] = set(self.module)
+        outer: Owner | None = owner
+        while outer is not None:
+            seen |= self.taken[outer]
+            outer = self.facts.bindings.parents[outer]
+        found = free(wanted, seen)
+        self.taken[owner].add(found)
+        return found
+
+    def needs_annotation(self, symbol: Symbol) -> bool:
+        """Whether Python's type checker would take its first value for all it can be."""
+        if not symbol.writes or symbol.declaration is None or symbol in self.facts.by_symbol:
+            return False
+        first = annotation(self.facts.kind(symbol.declaration))
+        return first != "Any" and first != annotation(self.facts.symbol_kind(symbol))
+
+    # --- assigning ----------------------------------------------------------------------------------------
+
+    def _assign(self) -> None:
+        bindings = self.facts.bindings
+        for symbol in bindings.locals:
+            if symbol.captured and symbol.loop is not None and (symbol.writes or symbol in self.own_loops):
+                self.boxed.add(symbol)
+        for symbol in bindings.globals.values():
+            if symbol in self.facts.private:
+                self.of[symbol] = free(python_name(symbol.name), self.module)
+                self.module.add(self.of[symbol])
+        by_owner: dict[Owner, list[Symbol]] = {bindings.chunk: []}
+        for function in bindings.functions:
+            by_owner[function] = []
+        for symbol in bindings.locals:
+            if symbol.owner is not None:
+                by_owner[symbol.owner].append(symbol)
+        globals_of = self._globals_by_owner()
+        for owner, symbols in by_owner.items():
+            around = {self.of[symbol] for symbol in bindings.free[owner] if symbol in self.of}
+            around |= globals_of.get(owner, set())
+            self._assign_owner(owner, symbols, around)
+
+    def _globals_by_owner(self) -> dict[Owner, set[str]]:
+        """The module-level names of private globals that a function or one inside it uses."""
+        bindings = self.facts.bindings
+        found: dict[Owner, set[str]] = {}
+        for symbol in self.facts.private:
+            for use in (*symbol.reads, *symbol.writes):
+                owner: Owner | None = bindings.owner_of[use]
+                while owner is not None:
+                    found.setdefault(owner, set()).add(self.of[symbol])
+                    owner = bindings.parents[owner]
+        return found
+
+    def _assign_owner(self, owner: Owner, symbols: list[Symbol], around: set[str]) -> None:
+        module_level = isinstance(owner, tree.Chunk) and not self.main_function
+        taken = set(around)
+        if module_level:
+            taken |= self.module
+        holders: dict[str, list[Symbol]] = {}
+        for symbol in symbols:
+            alias = self.facts.paths.aliases.get(symbol)
+            if alias is not None and alias[-1] == symbol.name and len(alias) == 1:
+                self.imported[symbol] = symbol.name  # `local string = string`: the import is the name
+                continue
+            wanted = python_name(symbol.name)
+            found = wanted
+            number = 1
+            while found in taken and not self._may_share(symbol, holders.get(found)):
+                number += 1
+                found = f"{wanted.rstrip('_') or wanted}_{number}"
+            self.of[symbol] = found
+            holders.setdefault(found, []).append(symbol)
+            taken.add(found)
+        self.taken[owner] = taken
+        if module_level:
+            self.module |= taken
+
+    def _may_share(self, symbol: Symbol, holders: list[Symbol] | None) -> bool:
+        """Whether a name can serve a second local without the first one noticing."""
+        if not holders or (symbol.is_param and any(old.is_param for old in holders)):
+            return False
+        if symbol.name == "_" and not symbol.reads and not symbol.writes:
+            return True
+        return all(self._apart(old, symbol) for old in holders)
+
+    def _apart(self, old: Symbol, new: Symbol) -> bool:
+        if old.captured or new.captured or old.declaration is None or new.declaration is None:
+            return False
+        if self.needs_annotation(old) or self.needs_annotation(new):
+            return False
+        if annotation(self.facts.symbol_kind(old)) != annotation(self.facts.symbol_kind(new)):
+            return False
+        at = new.declaration.span.start
+        uses = [use.span.start for use in (*old.reads, *old.writes)]
+        if any(position > at for position in uses):
+            return False
+        return not any(
+            not _inside(old.declaration.span.start, loop) and any(_inside(use, loop) for use in uses)
+            for loop in self._loops_around(new)
+        )
+
+    def _loops_around(self, symbol: Symbol) -> Iterable[tree.Stat]:
+        at = symbol.declaration.span.start if symbol.declaration else 0
+        return [loop for loop in self._all_loops() if _inside(at, loop)]
+
+    def _all_loops(self) -> list[tree.Stat]:
+        found = {symbol.loop: None for symbol in self.facts.bindings.locals if symbol.loop is not None}
+        return list(found)
+
+
+def _inside(position: int, node: tree.Node) -> bool:
+    return node.span.start <= position < node.span.end
+
+
+def _recursive_in_loops(facts: Facts) -> set[Symbol]:
+    """Local functions made in a loop that call themselves."""
+    return {
+        known.symbol
+        for node, known in facts.functions.items()
+        if known.symbol is not None
+        and known.symbol.loop is not None
+        and known.symbol in facts.bindings.free[node]
+    }

@@ -1,0 +1,1 @@
+"""Statements, one construct a file."""

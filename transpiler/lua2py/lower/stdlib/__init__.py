@@ -1,0 +1,1 @@
+"""Library calls that have a form of their own in Python."""

@@ -1,0 +1,1 @@
+"""Making it read as if a person had written it: layout, comments, imports."""
