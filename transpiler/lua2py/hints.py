@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from itertools import pairwise
 
 from lua2py.tokens import KEYWORDS, MISTAKE, NAME, Token
 
@@ -101,5 +102,5 @@ def _by_text(text: str, tokens: list[Token], token: Token, message: str) -> str:
 
 def _else_if(tokens: list[Token]) -> bool:
     """Whether an `else` is followed by an `if` on its line."""
-    pairs = zip(tokens, tokens[1:], strict=False)
+    pairs = pairwise(tokens)
     return any(a.kind == "else" and b.kind == "if" and a.line == b.line for a, b in pairs)

@@ -18,7 +18,7 @@ from luaparser.parser.LuaParser import LuaParser
 from lua2py import literals
 from lua2py.build import Builder
 from lua2py.depth import deep_recursion
-from lua2py.diagnostics import Diagnostic
+from lua2py.diagnostics import Diagnostic, in_order, without_allowed
 from lua2py.grammar import Mistake, first_mistake
 from lua2py.hints import hint
 from lua2py.mask import dressed
@@ -62,7 +62,8 @@ def parse(source: SourceFile, std: str = "thr") -> tuple[Chunk | None, list[Diag
     found = [
         Diagnostic("L201", source.span(token.start, token.end), source.path) for token in ambiguous
     ]
-    return chunk, found + list(_about_literals(source, lexed.tokens, std))
+    found += _about_literals(source, lexed.tokens, std)
+    return chunk, without_allowed(in_order(found), lexed.comments)
 
 
 def arranged(tokens: list[Token]) -> Any:

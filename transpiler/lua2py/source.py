@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from bisect import bisect_right
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -88,10 +87,17 @@ class SourceFile:
 
 
 def printable(text: str) -> str:
-    """Source text for a terminal: UTF-8 read where it is UTF-8, tabs as four spaces, control bytes escaped."""
-    with suppress(UnicodeDecodeError):
-        text = text.encode("latin-1").decode("utf-8")
-    return "".join(
-        "    " if char == "\t" else char if char.isprintable() else f"\\x{ord(char):02x}"
-        for char in text
-    )
+    """Source text for a terminal: UTF-8 read where it is UTF-8, tabs as four spaces, other bytes escaped."""
+    if text.isascii() or max(text) <= "\xff":
+        text = text.encode("latin-1").decode("utf-8", "surrogateescape")
+    return "".join(map(_shown, text))
+
+
+def _shown(char: str) -> str:
+    code = ord(char)
+    if char.isprintable():
+        return char
+    if char == "\t":
+        return "    "
+    is_byte = code < 0x100 or 0xDC80 <= code <= 0xDCFF  # the latter: no UTF-8, kept by the decoder
+    return f"\\x{code & 0xFF:02x}" if is_byte else f"\\u{{{code:x}}}"

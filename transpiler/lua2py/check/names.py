@@ -40,9 +40,8 @@ def unknown_names(subject: Subject) -> Iterator[Diagnostic]:
     for node, path in paths(subject):
         if subject.is_own(path) or _is_known(path):
             continue
-        assert isinstance(node, tree.Index)
         package, name = _split(path)
-        span = node.key.span if path.endswith("." + name) else node.span
+        span = _written(subject, node, f"{package}.{name}")
         meant = nearest(name, known.members(package)) or _elsewhere(name)
         if not meant:
             yield subject.found("L302", span, name=f"{package}.{name}")
@@ -50,6 +49,16 @@ def unknown_names(subject: Subject) -> Iterator[Diagnostic]:
         whole = meant if "." in meant else f"{package}.{meant}"
         code = "L309" if CONSTANT.match(name) else "L301"
         yield subject.found(code, span, name=f"{package}.{name}", meant=whole)
+
+
+def _written(subject: Subject, node: tree.Expr, path: str) -> tree.Span:
+    """Where in a dotted name the last word of path stands."""
+    inner = node
+    while isinstance(inner, tree.Index):
+        if subject.path(inner) == path:
+            return inner.key.span
+        inner = inner.object
+    return node.span
 
 
 def _is_known(path: str) -> bool:

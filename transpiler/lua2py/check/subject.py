@@ -132,10 +132,9 @@ class Subject:
         """Dotted names that this script defines itself, and packages that nobody documents but it requires."""
         found: set[str] = set()
         for node in self.nodes:
-            if isinstance(node, tree.Assign):
-                found.update(self.path(target) for target in node.targets)
-            elif isinstance(node, tree.FunctionStat):
-                found.add(self.path(node.target))
+            if isinstance(node, tree.Assign | tree.FunctionStat):
+                targets = node.targets if isinstance(node, tree.Assign) else [node.target]
+                found.update(self.path(one) for one in targets if isinstance(one, tree.Index))
             elif isinstance(node, tree.Call):
                 name = self.required(node)
                 if self.scopes.is_global(node.function, "module") and node.args:
