@@ -11,6 +11,8 @@ from itertools import count
 from math import floor, inf
 from typing import Any
 
+from msys.lua.absent import ABSENT
+from msys.lua.arguments import given
 from msys.lua.arithmetic import to_number
 from msys.lua.calls import adjust
 from msys.lua.errors import ArgumentError, OperandError, RuntimeFault
@@ -66,11 +68,11 @@ _walks: dict[int, tuple[Table, _Walk]] = {}
 _first: tuple[Table, Any] | None = None  # the key that the last `next(t)` gave out
 
 
-def lua_next(table: Any, key: Any = None, *_: Any) -> Any:
+def lua_next(table: Any = ABSENT, key: Any = None, *_: Any) -> Any:
     """`next(table, key)`: the following key and value, or nil."""
     global _first
     if not isinstance(table, Table):
-        raise ArgumentError(1, "next", f"table expected, got {_given(table)}")
+        raise ArgumentError(1, "next", f"table expected, got {given(table)}")
     if key is None:
         _walks.pop(id(table), None)
         for found in table:
@@ -88,12 +90,6 @@ def lua_next(table: Any, key: Any = None, *_: Any) -> Any:
             return (found.value if found.__class__ is BooleanKey else found), value
     _walks.pop(id(table), None)
     return None
-
-
-def _given(value: Any) -> str:
-    from msys.lua.arguments import given
-
-    return given(value)
 
 
 def _walk_at(table: Table, key: Any) -> _Walk:

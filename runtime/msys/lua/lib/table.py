@@ -18,7 +18,7 @@ from msys.lua.compare import lt
 from msys.lua.errors import RuntimeFault
 from msys.lua.iteration import pairs
 from msys.lua.numbers import number_text
-from msys.lua.tables import Table, border
+from msys.lua.tables import Table, border, sweep
 from msys.lua.text import type_name
 
 
@@ -58,6 +58,8 @@ def insert(table: Any = ABSENT, *args: Any) -> None:
     if place < end:
         moved = list(map(found.get, range(place, end)))
         dict.update(found, zip(range(place + 1, end + 1), moved, strict=True))
+        if place < 1 or found.__class__ is not Table:
+            sweep(found)
     _store(found, place, args[1])
 
 
@@ -86,6 +88,8 @@ def remove(table: Any = ABSENT, place: Any = None, *_: Any) -> Any:
     moved = list(map(found.get, range(at + 1, size + 1)))
     dict.update(found, zip(range(at, size), moved, strict=True))
     dict.pop(found, size, None)
+    if found.__class__ is not Table:
+        sweep(found)
     return value
 
 
