@@ -66,7 +66,9 @@ def policy_of_nothing(ports: Any) -> Any:
         assert set(functions) == set(CALLOUTS)
         name = f"nothing-{number}"
         environment.registrations.append(Registration(name, Table(functions), name))
-    generation = Generation(1, environment, Bridge(), Runner(environment, ports), lambda _: None, {})
+    generation = Generation(
+        1, environment, Bridge(), Runner(environment, ports), lambda _: None, {}
+    )
 
     class Host:
         def current(self) -> Generation:
@@ -84,8 +86,8 @@ class Discards:
 
 async def serve_ours(folder: Path, *, bare: bool) -> None:
     """Our receiver, with everything or with nothing around it."""
+    from moonpost.adapters.sessions import SessionBook
     from moonpost.inbound.listener import Listener
-    from moonpost.inbound.registry import Registry
     from moonpost.inbound.service import Service
     from moonpost.inbound.settings import ListenSettings
     from moonpost.observe.logs import LogFile, MailLogs
@@ -112,7 +114,7 @@ async def serve_ours(folder: Path, *, bare: bool) -> None:
         policy_of_nothing(ports) if not bare else NoPolicy(),
         keeper,
         ports.log,
-        Registry(),
+        SessionBook(now=time.time),
         asyncio.get_running_loop(),
     )
     listener = Listener(service)
@@ -217,7 +219,9 @@ def compare(modes: list[str], rounds: int, count: int, kinds: list[str]) -> None
             for server in servers.values():
                 server.stop()
         for kind, found in figures.items():
-            ratios = [one[0] / base[0] for one, base in zip(found, figures["aiosmtpd"], strict=True)]
+            ratios = [
+                one[0] / base[0] for one, base in zip(found, figures["aiosmtpd"], strict=True)
+            ]
             print(
                 f"{mode:7} {kind:10} cpu_s/1000 {statistics.median(f[0] for f in found):6.3f}"
                 f"  ratio {statistics.median(ratios):5.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"

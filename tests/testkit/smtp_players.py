@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import MISSING, dataclass, field, fields
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiosmtpd.smtp import SMTP
 
+from moonpost.adapters.sessions import SessionBook
 from moonpost.inbound.intake import Content, Intake, Line
 from moonpost.inbound.interface import Refusal
 from moonpost.inbound.listener import Listener
-from moonpost.inbound.registry import Registry
 from moonpost.inbound.service import Service
 from moonpost.inbound.settings import ListenSettings
 from moonpost.phases import actions
@@ -24,10 +26,7 @@ from msys.message import Message
 from testkit.fake_policy import FakeGeneration, FakePolicy
 from testkit.smtp_scripts import Script, escaped, matches, options_of, register
 
-KINDS: dict[str, Any] = {
-    f.name: f.default if f.default is not MISSING else f.default_factory()  # type: ignore[misc]
-    for f in fields(SessionOptions)
-}
+KINDS: dict[str, Any] = vars(SessionOptions())
 DEFAULTS = {"hostname": "mx.test", "relay_domains": ("example.test",)}
 
 
@@ -43,7 +42,7 @@ class Kept:
     panics: list[str] = field(default_factory=list)
     fail_with: Exception | None = None
 
-    async def keep(self, messages: list[Message], reception: Reception) -> None:
+    async def keep(self, messages: Sequence[Message], reception: Reception) -> None:
         if self.fail_with is not None:
             raise self.fail_with
         self.messages += messages
@@ -225,7 +224,7 @@ class SocketPlayer(Player):
             self.policy,
             self.kept,
             self.kept,
-            Registry(),
+            SessionBook(now=time.time),
             asyncio.get_running_loop(),
             bouncer=self.kept,
         )

@@ -200,6 +200,7 @@ class Driving:
         assert self.machine is not None
         state = self.machine.state
         self.service.tally.rejections += 1
+        self._counted("rejections")
         refusal = Refusal(
             phase=action.phase,
             module=action.module,
@@ -214,6 +215,10 @@ class Driving:
             message_id=state.accept.message.id.text if state.accept.message else "",
         )
         self.service.log.reject(refusal, action.code, action.text)
+
+    def _counted(self, kind: str) -> None:
+        if self.machine is not None:
+            self.service.book.counted(kind, self.machine.state.peer.remote_ip)
 
     def _failed(self, action: Failed) -> None:
         self.service.tally.policy_failures += 1
@@ -251,6 +256,7 @@ class Driving:
         except SpoolError as error:
             return self._not_stored(error)
         self.service.tally.messages += len(action.messages)
+        self._counted("receptions")
         return Stored.KEPT
 
     async def _bounce(self, action: Bounce) -> Stored:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from moonpost.phases.actions import Reception
 from msys.message import Message
@@ -30,6 +30,22 @@ class Bouncer(Protocol):
     async def bounce(self, message: Message, code: int, text: str) -> None:
         """Queue a bounce for one copy; durable when it returns. Errors as Keeper.keep."""
         ...
+
+
+class Book(Protocol):
+    """Who is connected, for limits and for policy; `moonpost.adapters.sessions.SessionBook` is one."""
+
+    def opened(self, ip: str, service: str = ..., listener: str = ...) -> Any:
+        """A session began. The answer is handed back when it ends."""
+        ...
+
+    def closed(self, session: Any) -> None: ...
+
+    def counted(self, kind: str, ip: str) -> None:
+        """One of `receptions` and `rejections` happened; connections are counted by `opened`."""
+        ...
+
+    def count(self, cidr: str, service: str, listener: str | None = None) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +84,9 @@ class Refusal:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the start, for metrics. Only ever grows."""
+    """Counts since the start, for metrics; one for all listeners of a service. All but `open` only grow."""
 
+    open: int = 0  # sessions at this moment
     connections: int = 0
     refused_connections: int = 0
     messages: int = 0

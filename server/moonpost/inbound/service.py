@@ -6,12 +6,10 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from moonpost.inbound.interface import Authenticator, Bouncer, Keeper, Tally
-from moonpost.inbound.registry import Registry
+from moonpost.inbound.interface import Authenticator, Book, Bouncer, Keeper, Tally
 from moonpost.inbound.settings import ListenSettings
 from moonpost.policy.interface import Policy
 from msys.ports import Log
@@ -30,7 +28,7 @@ class Service:
     policy: Policy
     keeper: Keeper
     log: Log
-    registry: Registry
+    book: Book
     loop: asyncio.AbstractEventLoop
     bouncer: Bouncer | None = None  # None: senders are not told about refused recipients
     authenticator: Authenticator | None = None  # None: every AUTH fails unless policy passes it
@@ -41,32 +39,30 @@ class Service:
 
     def admit(self, session: SmtpSession, ip: str) -> bool:
         """Count a session in, if the limits leave room for it."""
-        settings, registry = self.settings, self.registry
-        self.tally.connections += 1
-        caps: list[tuple[int, Callable[[], int]]] = [
-            (settings.listener_sessions, partial(registry.total, SERVICE, settings.name)),
-            (settings.service_sessions, partial(registry.total, SERVICE)),
-        ]
-        if settings.peer_caps and ip:
+        settings, tally = self.settings, self.tally
+        tally.connections += 1
+        full = _reached(settings.listener_sessions, len(self.sessions))
+        full = full or _reached(settings.service_sessions, tally.open)
+        if settings.peer_caps and ip and not full:
             peer = ip_address(ip.partition("%")[0])
             cap = next((cap for cap in settings.peer_caps if peer in cap.network), None)
-            if cap is not None:
-                network = str(cap.network)
-                caps.append((cap.sessions, partial(registry.count, network, SERVICE)))
-        if any(limit and count() >= limit for limit, count in caps):
-            self.tally.refused_connections += 1
+            full = cap is not None and _reached(
+                cap.sessions, self.book.count(str(cap.network), SERVICE)
+            )
+        if full:
+            tally.refused_connections += 1
             return False
-        registry.add(SERVICE, settings.name, ip)
-        session.peer_ip = ip
+        tally.open += 1
+        session.entry = self.book.opened(ip, SERVICE, settings.name)
         self.sessions.add(session)
         return True
 
     def forget(self, session: SmtpSession) -> None:
         """Count it out again."""
-        if session.peer_ip is not None:
-            self.registry.remove(SERVICE, self.settings.name, session.peer_ip)
-            session.peer_ip = None
-        self.sessions.discard(session)
+        if session in self.sessions:
+            self.sessions.remove(session)
+            self.book.closed(session.entry)
+            self.tally.open -= 1
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Finish something that no connection waits for."""
@@ -78,3 +74,7 @@ class Service:
         """Wait for everything in the background."""
         while self._running:
             await asyncio.wait(set(self._running))
+
+
+def _reached(limit: int, now: int) -> bool:
+    return bool(limit) and now >= limit

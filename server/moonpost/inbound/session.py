@@ -51,7 +51,7 @@ class SmtpSession(Driving, SMTP):
         self.busy = True  # steps are under way
         self.closing = False
         self.out: list[bytes] = []
-        self.peer_ip: str | None = None  # as registered; None: not admitted
+        self.entry: Any = None  # in the book of sessions
         self._init_driving()
         self._write_paused = False
         self._read_paused = False
