@@ -125,7 +125,7 @@ class Config:
     def modules(self, scope: str) -> list[Mapping[str, Any]]:
         """Every stanza of a module that is not switched off; `instance` is its name."""
         return [
-            {"instance": node.instance or "", **_stanza(node, defaults=True)}
+            {"instance": node.instance or "", **_stanza(node, defaults=True), **_beside(node)}
             for node in self.root.named(scope.lower())
             if node.get("enabled") is not False
         ]
@@ -199,6 +199,19 @@ def _stanza(node: Node, *, defaults: bool) -> dict[str, Any]:
         # What an inner scope leaves out comes from the scope around it, so no defaults here.
         found.setdefault(name, {})[instance or ""] = _stanza(child, defaults=False)
     return found
+
+
+def _beside(node: Node) -> dict[str, Any]:
+    """Logs that are not named, in the folder of the main log: its owner meant that folder."""
+    main = node.get("mainlog")
+    if node.row.name != "ec_logger" or main is None or "://" in main:
+        return {}
+    folder = os.path.dirname(main)
+    return {
+        name: os.path.join(folder, os.path.basename(options()[name].default))
+        for name in ("rejectlog", "paniclog", "acctlog")
+        if name not in node.settings
+    }
 
 
 def load(path: str, search_path: Sequence[str] = (), number: int = 1) -> Config:

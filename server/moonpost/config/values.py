@@ -152,7 +152,12 @@ def _wanted(type_cell: str) -> str:
 
 
 def default_value(type_cell: str, text: str) -> Any:
-    """The default of a table cell: empty is None, or an empty list or dictionary."""
+    """The default of a table cell: empty is None, or an empty list or dictionary.
+
+    `unset` is a list whose absence means something else than an empty one.
+    """
+    if text == "unset":
+        return None
     if type_cell == "dict":
         return {}
     if type_cell in LISTS:

@@ -62,19 +62,20 @@ async def reload(session: Session, words: list[str]) -> str:
     """Read the files again; configuration and policy change together or not at all."""
     if session.transaction is not None:
         raise CommandFailed("config reload: a transaction is open; commit or roll back first")
+    path = words[0] if words else None
     live = session.configuration
     try:
-        prepared = await asyncio.to_thread(live.prepare, words[0] if words else None)
+        if session.services.reload is not None:
+            lines = list(await session.services.reload(path))
+        else:
+            lines = []
+            live.adopt(await asyncio.to_thread(live.prepare, path))
     except ConfigurationError as error:
         raise CommandFailed(f"{error}\nReconfigure failed.") from None
-    lines: list[str] = []
-    if session.services.reload is not None:
-        try:
-            lines += await session.services.reload(prepared)
-        except ReloadFailed as failed:
-            raise CommandFailed(f"{failed}\n{POLICY_REFUSED}\nReconfigure failed.") from None
-    live.adopt(prepared)
-    notes = [note.render() for note in prepared.notes if note.severity == "warning"]
+    except ReloadFailed as failed:
+        why = f"\n{POLICY_REFUSED}" if failed.policy else ""
+        raise CommandFailed(f"{failed}{why}\nReconfigure failed.") from None
+    notes = [note.render() for note in live.current.notes if note.severity == "warning"]
     return "\n".join([*notes, *lines, "Reconfigure complete."])
 
 

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from moonpost.config.live import LiveConfiguration
-from moonpost.config.model import Config
 from msys.ports import Pools, Sessions, State
 
 
 class ReloadFailed(Exception):
     """Configuration or policy cannot be used; the text says why, the old generation serves on."""
+
+    def __init__(self, text: str, *, policy: bool = False) -> None:
+        super().__init__(text)
+        self.policy = policy
 
 
 class Scripts(Protocol):
@@ -88,9 +91,9 @@ class Services:
 
     configuration: LiveConfiguration
     version: str
-    reload: Callable[[Config], Awaitable[Sequence[str]]] | None = None
-    """Make everything follow a prepared configuration, policy included; lines to print. Raises
-    ReloadFailed, and then nothing has changed. The console adopts the configuration afterwards."""
+    reload: Callable[[str | None], Awaitable[Sequence[str]]] | None = None
+    """Read configuration (of another path, when given) and policy again and adopt both, or raise
+    ReloadFailed and adopt neither; lines to print. Left out: the configuration alone is read."""
     shutdown: Callable[[], None] | None = None
     reopen_logs: Callable[[], None] | None = None
     panic_lines: Callable[[], Mapping[str, Sequence[str]]] | None = None  # level -> latest lines

@@ -171,6 +171,28 @@ def test_a_module_shows_its_options_and_inner_scopes(config: Config) -> None:
     assert opendkim["dkim_domain"] == {"example.org": {"selector": "two"}}
 
 
+def test_logs_without_a_path_lie_beside_the_main_log(config: Config) -> None:
+    logger = config.module("ec_logger")
+    assert logger is not None
+    assert logger["rejectlog"] == str(HERE / "var/rejectlog.ec")
+    elsewhere = of("ec_logger {}").module("ec_logger")
+    assert elsewhere is not None and elsewhere["rejectlog"] == "/var/log/ecelerity/rejectlog.ec"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", None),
+        ("relay_for_sending_domains = ()", []),
+        ("relay_for_sending_domains = a.test", ["a.test"]),
+    ],
+)
+def test_relaying_for_everyone_must_be_asked_for(text: str, value: object) -> None:
+    """An empty list lets every sender relay; leaving the option out must not."""
+    config = of(f"ESMTP_Listener {{ {text} }}")
+    assert config.listener_option("relay_for_sending_domains") == value
+
+
 def test_thread_pools(config: Config) -> None:
     pools = config.thread_pools()
     assert (pools["IO"].concurrency, pools["CPU"].concurrency) == (3, 4)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from moonpost.config.live import LiveConfiguration
-from moonpost.config.model import Config, examine
+from moonpost.config.model import examine
 from moonpost.control.access import Authorization, Caller
 from moonpost.control.commands import COMMANDS, find, run
 from moonpost.control.context import Session
@@ -131,9 +131,13 @@ class Bench:
     def new_session(self) -> Session:
         return Session(self.services, Caller("ann", ("staff",)), Authorization())
 
-    async def reload(self, config: Config) -> Sequence[str]:
+    async def reload(self, path: str | None) -> Sequence[str]:
+        """As the server does it: configuration and policy, both or neither."""
+        live = self.services.configuration
+        config = live.prepare(path)
         if config.option("gateway") == "bad":
-            raise ReloadFailed("policy.lua:1: unexpected symbol near '?'")
+            raise ReloadFailed("policy.lua:1: unexpected symbol near '?'", policy=True)
+        live.adopt(config)
         return ["policy generation 3"]
 
     def say(self, line: str, session: Session | None = None) -> Reply:
