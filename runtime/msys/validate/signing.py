@@ -108,7 +108,7 @@ def with_options(settings: Settings, function: str, options: Any) -> Settings:
 def _text(chosen: Options, option: str) -> str:
     """A text option; a list of names may be an array."""
     value = chosen.table[option]
-    if isinstance(value, Table):
+    if isinstance(value, Table) and option.endswith("headerlist"):
         return ":".join(string_or_none(item) or "" for item in value.values())
     return chosen.text(option, "") or ""
 
