@@ -128,6 +128,9 @@ def test_well_written_policy_has_no_finding() -> None:
         ("local recipient = 1 print(recipent)", ["1:L310 recipent"]),
         ("print(stirng.rep('a', 2))", ["1:L310 stirng"]),
         ("print(other_scripts_table)", []),
+        ("local domain = 1 print(domains)", []),
+        ("msys.core.ec_message_explode(nil)", ["1:L302 ec_message_explode"]),
+        ("require('curl') c = curl.anything()", []),
         ("local abc = 1 print(abd)", []),
     ],
 )

@@ -120,7 +120,9 @@ def misspelled_globals(subject: Subject) -> Iterator[Diagnostic]:
             continue
         written = {other for other, one in scopes.globals.items() if one.writes}
         meant = nearest(name, {one.name for one in scopes.locals} | written | STANDARD)
-        for read in symbol.reads if meant else []:
+        if name.startswith(meant) or meant.startswith(name):
+            continue  # `domains` is no slip for `domain`
+        for read in symbol.reads:
             yield subject.found("L310", read, name=name, meant=meant)
 
 
