@@ -32,7 +32,7 @@ def emit(ctx: Context, body: list[ast.stmt], source: SourceFile, version: str) -
     for group in import_groups(ctx):
         ctx.layout.blank[group[0]] = 1
         head += group
-    lines = [_docstring(_header(source, version)), *write(head[1:], ctx.layout)]
+    lines = [_docstring(_header(source, version)), "", *write(head[1:], ctx.layout)]
     lines += _space_before(ctx, body) + write(body, ctx.layout)
     lines += [""] * bool(ctx.loose_comments) + ctx.loose_comments
     python = "\n".join(lines) + "\n"

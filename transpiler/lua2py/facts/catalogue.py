@@ -75,6 +75,12 @@ def packages() -> frozenset[str]:
     return frozenset(found)
 
 
+@cache
+def loadable() -> frozenset[str]:
+    """Every package that `require` finds because the runtime provides it."""
+    return packages() | {row.package for row in rows()}
+
+
 def is_constant(path: str) -> bool:
     """Whether a dotted name is a constant of a package, by its spelling: `msys.core.VALIDATE_CONT`."""
     package, _, name = path.rpartition(".")

@@ -161,6 +161,7 @@ def _settled(facts: Facts, symbol: Symbol, statement: tree.Stat) -> bool:
 def _find_callouts(facts: Facts) -> None:
     """Which functions are fields, by the name of a callout, of a table that is registered."""
     registered: set[Symbol] = set()
+    lent: set[tree.Node] = set()
     for node in walk(facts.bindings.chunk):
         if (
             isinstance(node, tree.Call)
@@ -169,7 +170,17 @@ def _find_callouts(facts: Facts) -> None:
             and isinstance(node.args[1], tree.Name)
         ):
             registered.add(facts.bindings.of(node.args[1]))
-    uses = _key_uses(facts.bindings)
+            lent.add(node.args[1])
+    for symbol in registered:
+        uses = _key_uses(facts, symbol, lent)
+        for name, function in _fields(facts, symbol):
+            if name in callouts() and uses[name] == 1:
+                facts.functions[function].callout = callouts()[name]
+
+
+def _fields(facts: Facts, symbol: Symbol) -> list[tuple[str, tree.Function]]:
+    """The functions that are stored in a table by name."""
+    found: list[tuple[str, tree.Function]] = []
     for node in walk(facts.bindings.chunk):
         match node:
             case tree.FunctionStat(
@@ -178,19 +189,37 @@ def _find_callouts(facts: Facts) -> None:
                 targets=[tree.Index(object=tree.Name() as table, key=tree.String(value=name))],
                 values=[tree.Function() as function],
             ):
-                if facts.bindings.of(table) in registered and name in callouts() and uses[name] == 1:
-                    facts.functions[function].callout = callouts()[name]
-
-
-def _key_uses(bindings: Bindings) -> Counter[str]:
-    """How often each name stands as a field or a method."""
-    found: Counter[str] = Counter()
-    for node in walk(bindings.chunk):
-        if isinstance(node, tree.Index) and isinstance(node.key, tree.String):
-            found[node.key.value] += 1
-        elif isinstance(node, tree.Invoke):
-            found[node.name] += 1
+                if facts.bindings.of(table) is symbol:
+                    found.append((name, function))
+            case tree.Local(names=[param], values=[tree.TableConstructor(fields=fields)]):
+                if facts.bindings.of(param) is symbol:
+                    found += [
+                        (entry.key.value, entry.value)
+                        for entry in fields
+                        if isinstance(entry.key, tree.String) and isinstance(entry.value, tree.Function)
+                    ]
     return found
+
+
+def _key_uses(facts: Facts, symbol: Symbol, lent: set[tree.Node]) -> Counter[str]:
+    """How often each name stands as a field or method of a table: of any, when others can have this one too."""
+    found: Counter[str] = Counter()
+    own: Counter[str] = Counter()
+    kept: set[tree.Node] = set(lent)
+    for node in walk(facts.bindings.chunk):
+        owner: tree.Expr | None = None
+        names: list[str] = []
+        match node:
+            case tree.Index(object=object_, key=tree.String(value=name)) | tree.Invoke(object=object_, name=name):
+                owner, names = object_, [name]
+            case tree.Local(names=[param], values=[tree.TableConstructor(fields=fields)]):
+                if facts.bindings.of(param) is symbol:
+                    own.update(f.key.value for f in fields if isinstance(f.key, tree.String))
+        found.update(names)
+        if isinstance(owner, tree.Name) and facts.bindings.of(owner) is symbol:
+            own.update(names)
+            kept.add(owner)
+    return own if all(read in kept for read in symbol.reads) and not symbol.is_global else found
 
 
 def _find_callbacks(facts: Facts) -> None:

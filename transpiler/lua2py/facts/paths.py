@@ -72,7 +72,7 @@ class Paths:
     def required(self, node: Expr) -> Path | None:
         """The package that `require("msys.core")` means."""
         name = self.required_name(node)
-        if name is None or name not in (catalogue.packages() | library.LIBRARIES):
+        if name is None or name not in (catalogue.loadable() | library.LIBRARIES):
             return None
         path = tuple(name.split("."))
         return path if path[0] not in self.replaced else None

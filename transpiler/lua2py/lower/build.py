@@ -66,9 +66,20 @@ def negated(test: ast.expr) -> ast.expr:
             return ast.Compare(left=left, ops=[opposite[type(op)]], comparators=[right])
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return operand
+        case ast.BoolOp(op=op, values=values) if all(map(is_identity_test, values)):
+            other = ast.Or() if isinstance(op, ast.And) else ast.And()
+            return ast.BoolOp(op=other, values=[negated(value) for value in values])
         case ast.Constant(value=bool() as value):
             return constant(not value)
     return ast.UnaryOp(op=ast.Not(), operand=test)
+
+
+def is_identity_test(test: ast.expr) -> bool:
+    """`x is None` and `x is not False`, which have an opposite of their own."""
+    match test:
+        case ast.Compare(ops=[ast.Is() | ast.IsNot()]):
+            return True
+    return False
 
 
 def both(op: ast.boolop, *tests: ast.expr) -> ast.BoolOp:

@@ -9,6 +9,7 @@ from lua2py.facts import library
 from lua2py.lower import build
 from lua2py.lower.context import Context
 from lua2py.lower.expressions import calls
+from lua2py.lower.expressions.lists import listed
 
 
 def special_call(ctx: Context, name: str, node: tree.Call, spread: bool) -> calls.Made | None:
@@ -18,6 +19,8 @@ def special_call(ctx: Context, name: str, node: tree.Call, spread: bool) -> call
     if name == "select" and _counts_varargs(node):
         made = build.call(build.name("len"), build.name("varargs"))
         return calls.Made(made, 1)
+    if name == "select" and node.args and isinstance(node.args[0], tree.String):
+        return calls.Made(build.call(ctx.lua("select"), *listed(ctx, node.args)), 1)
     if name == "require":
         found = _package(ctx, node)
         if found is not None:
