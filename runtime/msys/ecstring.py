@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from msys.arguments import check_integer, check_string
 from msys.constants import STRING_TYPE_GROWBUF, STRING_TYPE_IO_OBJECT
-from msys.lua import ABSENT, Userdata, environment
+from msys.lua import ABSENT, Table, Userdata, environment
 from msys.lua.errors import RuntimeFault
 
 
@@ -26,7 +26,7 @@ class EcString(Userdata):
     lua_fields = frozenset(("buffer", "len"))
     lua_writable = frozenset(("type", "backing"))
     metamethods: ClassVar[Mapping[str, Callable[..., Any]]] = {
-        "__index": lambda _, key: environment().string_metatable["__index"][key],
+        "__index": lambda _, key: string_method(key),
         "__lt": lambda one, other: str(one) < str(other),
         "__le": lambda one, other: str(one) <= str(other),
     }
@@ -85,3 +85,9 @@ class EcString(Userdata):
 
     def __repr__(self) -> str:
         return f"EcString({self._text!r})"
+
+
+def string_method(name: Any) -> Any:
+    """What `s:name` finds for a string: scripts use the methods of strings on ec_strings too."""
+    methods = environment().string_metatable["__index"]
+    return methods[name] if isinstance(methods, Table) else None

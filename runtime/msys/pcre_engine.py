@@ -12,6 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 import pcre2
+from pcre2 import (
+    _cy as library,
+)  # `pcre2.compile` reads `\x{20ac}` as JavaScript does; PCRE does not
 
 from msys.lua import Table
 from msys.lua.bytestr import to_bytes, to_str
@@ -19,6 +22,7 @@ from msys.ports import PolicyLimit
 
 MATCH_LIMIT = 5_000_000  # chosen: a quarter of a second of backtracking on today's machines, PCRE's default halved
 MATCH_LIMIT_ERRORS = {-47, -53, -63, -46}  # match, depth and heap limit; JIT stack overflow
+JAVASCRIPT_ESCAPES = 0x2  # PCRE2_ALT_BSUX
 CACHED = 1000  # compiled patterns kept; policy has tens, patterns built from data must not pile up
 
 REFERENCE = re.compile(rb"\$(\d{1,3})|\$\{(\w+)\}|\\(\d{1,2})|\\([\\$])", re.ASCII)
@@ -40,7 +44,9 @@ def compiled(pattern: bytes, utf: bool) -> Any:
     if utf:
         verbs += b"(*UTF)"
     try:
-        return pcre2.compile(verbs + pattern)
+        code = library.compile(verbs + pattern, 0, JAVASCRIPT_ESCAPES)
+        library.jit_compile(code)
+        return pcre2.Pattern(code, verbs + pattern, pcre2.NOFLAG, True, None)
     except pcre2.PatternError as error:
         offset = max(0, getattr(error, "pos", len(verbs)) - len(verbs))
         raise BadPattern(str(error.msg), offset) from None

@@ -189,12 +189,14 @@ class Node:
 
     @property
     def raw(self) -> bytes:
-        """Header block and body."""
+        """Header block and body; a changed part gets its blank line if it had none."""
+        if not self.changed:
+            return self.source[self.start : self.end]
         body = self.body
         if body and not (self.head == CRLF or self.head.endswith(b"\r\n\r\n")):
             if self.head:
                 return b"".join(fields.separated(self.head)) + body
-            if self.changed and fields.header_end(body):
+            if fields.header_end(body):
                 return CRLF + body  # or the body would be read as header fields
         return self.head + body
 

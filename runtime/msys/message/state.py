@@ -157,6 +157,7 @@ class MessageState(Userdata):
                 self._top.set_head(head)
                 return
             self._top.head = head
+            self._top.changed = True
         self._content = content.with_head(head)
 
     def _tree(self, *, writable: bool) -> Part:
