@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import lua2py
+from lua2py.report import render
 from lua2py.source import SourceFile
 from moonpost.policy.cache import CompileCache, key_of
 from moonpost.policy.search import Found, SourceRefused, find
@@ -37,6 +37,7 @@ class Module:
     python: str
     map: dict[str, Any]
     filename: Path  # of the generated text, for tracebacks and debuggers
+    siblings: lua2py.Siblings  # what the other files mean for this one
 
 
 @dataclass(slots=True)
@@ -51,9 +52,13 @@ class Compiled:
 
 @dataclass(slots=True)
 class _Facts:
+    """What a file says about itself that matters to others."""
+
     requires: list[str]
-    names: list[str]  # globals read or written
-    looks_around: bool
+    read: list[str]
+    written: list[str]
+    metamethods: list[str]
+    dynamic: bool  # it looks at globals by name at run time
     problems: list[str]
     warnings: list[str]
 
@@ -86,9 +91,8 @@ class Compilation:
             if self._gather(name) is None:
                 self._result.problems.append(self._not_found(name))
         if not self._result.problems:
-            shared = self._shared()
             for path in self._sources:
-                self._translate(path, shared)
+                self._translate(path)
         return self._result
 
     def _not_found(self, name: str) -> str:
@@ -128,58 +132,65 @@ class Compilation:
             if self._only_cached:
                 raise NotCached(path)
             analysis = lua2py.analyse(SourceFile(found.shown, content), std=self._std)
-            source = analysis.source
             texts = {
-                severity: [d.render(source) for d in analysis.diagnostics if d.severity == severity]
+                severity: [
+                    render(d, analysis.source)
+                    for d in analysis.diagnostics
+                    if d.severity == severity
+                ]
                 for severity in ("error", "warning")
             }
             stored = {
                 "requires": analysis.requires,
-                "names": sorted(analysis.globals_read | analysis.globals_written),
-                "looks_around": analysis.uses_environment,
+                "read": sorted(analysis.globals_read),
+                "written": sorted(analysis.globals_written),
+                "metamethods": sorted(analysis.metamethods),
+                "dynamic": analysis.uses_environment,
                 "problems": texts["error"],
                 "warnings": texts["warning"],
             }
             self._cache.put(key, stored)
         return _Facts(**stored)
 
-    def _shared(self) -> frozenset[str] | None:
-        """Global names that more than one file uses; None when any name may be."""
-        if any(facts.looks_around for facts in self._facts.values()):
-            return None
-        counts = Counter(name for facts in self._facts.values() for name in facts.names)
-        return frozenset(name for name, files in counts.items() if files > 1)
+    def _siblings(self, path: str) -> lua2py.Siblings:
+        """What the other files mean for one, as far as it touches the names of this one."""
+        own = {*self._facts[path].read, *self._facts[path].written}
+        others = [facts for other, facts in self._facts.items() if other != path]
+        return lua2py.Siblings(
+            globals=frozenset(n for f in others for n in (*f.read, *f.written) if n in own),
+            written=frozenset(n for f in others for n in f.written if n in own),
+            metamethods=frozenset(n for f in others for n in f.metamethods),
+            dynamic=any(facts.dynamic for facts in others),
+        )
 
-    def _translate(self, path: str, shared: frozenset[str] | None) -> None:
+    def _translate(self, path: str) -> None:
         found, content, sha256 = self._sources[path]
         if found.language == "python":
             self._result.modules[path] = Module(
-                found, sha256, content.decode("utf-8"), {}, found.path
+                found, sha256, content.decode("utf-8"), {}, found.path, lua2py.Siblings()
             )
             return
-        own = EVERYTHING if shared is None else sorted(shared & set(self._facts[path].names))
-        key = key_of("module", sha256, found.shown, self._tool, own)
+        siblings = self._siblings(path)
+        parts = (siblings.globals, siblings.written, siblings.metamethods, siblings.dynamic)
+        key = key_of("module", sha256, found.shown, self._tool, *map(_sorted, parts))
         stored = self._cache.get(key)
         filename = self._cache.path(key, ".py")
         if stored is None or not filename.exists():
             if self._only_cached:
                 raise NotCached(path)
-            translation = lua2py.translate(
-                SourceFile(found.shown, content),
-                std=self._std,
-                shared=lua2py.ALL_SHARED if shared is None else shared,
-            )
-            stored = {
-                "map": translation.map,
-                "problems": [
-                    d.render(translation.source)
-                    for d in translation.diagnostics
-                    if d.severity == "error"
-                ],
-            }
+            source = SourceFile(found.shown, content)
+            translation = lua2py.translate(source, std=self._std, siblings=siblings)
+            errors = [d for d in translation.diagnostics if d.severity == "error"]
+            stored = {"map": translation.map, "problems": [render(d, source) for d in errors]}
             self._cache.put(key, stored, translation.python)
         if stored["problems"]:
             self._result.problems += stored["problems"]
             return
         python = filename.read_text(encoding="utf-8")
-        self._result.modules[path] = Module(found, sha256, python, stored["map"], filename)
+        self._result.modules[path] = Module(
+            found, sha256, python, stored["map"], filename, siblings
+        )
+
+
+def _sorted(part: frozenset[str] | bool) -> object:
+    return sorted(part) if isinstance(part, frozenset) else part

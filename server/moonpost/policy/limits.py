@@ -7,6 +7,7 @@ both meet it. It raises PolicyLimit there: a BaseException, which Lua's pcall do
 
 from __future__ import annotations
 
+import atexit
 import signal
 import threading
 import time
@@ -42,6 +43,8 @@ class Watch:
         if not Watch._armed and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGVTALRM, Watch._tick)
             signal.setitimer(signal.ITIMER_VIRTUAL, TICK_S, TICK_S)
+            # A tick after the interpreter took its handlers back would end the process.
+            atexit.register(signal.setitimer, signal.ITIMER_VIRTUAL, 0)
             Watch._armed = True
 
     def begin(self, used_s: float) -> None:

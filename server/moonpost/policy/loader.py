@@ -11,13 +11,14 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 import lua2py
+from lua2py.parse import lua_message
 from lua2py.source import SourceFile
 from moonpost.policy.cache import CompileCache
 from moonpost.policy.compiling import Compilation, Compiled, Module, NotCached
@@ -26,6 +27,7 @@ from moonpost.policy.search import candidates
 from msys.lua import LuaError
 from msys.lua.environment import Environment
 from msys.lua.linemap import LineMap, register_map
+from msys.lua.loading import chunk_id
 
 COMPILE_TIMEOUT_S = 120.0  # chosen: 100,000 lines
 
@@ -72,17 +74,20 @@ def execute(module: Module, environment: Environment, view: str, args: tuple[Any
     namespace = ModuleType(name).__dict__
     namespace["__file__"] = str(module.filename)
     namespace["ARGS"] = args
-    code = lua2py.load_module(
-        module.python,
-        module.map,
-        lua_path=module.found.path,
-        filename=str(module.filename),
-        view=view,
-    )
-    if module.map:
-        register_map(code.co_filename, LineMap.from_json(module.map))
+    code, line_map = code_of(module, view)
+    if line_map:
+        register_map(code.co_filename, LineMap.from_json(line_map))
     exec(code, namespace)
     return namespace.get("RESULT")
+
+
+def code_of(module: Module, view: str) -> tuple[CodeType, Mapping[str, Any]]:
+    """The code of a module and its line map; in the `lua` view debuggers see the Lua file itself."""
+    if view == "lua" and module.found.language == "lua":
+        source = SourceFile(module.found.shown, module.found.path.read_bytes())
+        translation = with_deep_stack(lambda: lua2py.translate(source, siblings=module.siblings))
+        return lua2py.load_module(translation, filename=str(module.found.path), view="lua")
+    return lua2py.load_module(module.python, filename=str(module.filename), map=module.map)
 
 
 class Prepared:
@@ -135,17 +140,17 @@ class Prepared:
 
 def load_text(text: str, chunkname: str, std: str) -> Callable[..., Any]:
     """What `loadstring` returns. Raises LuaError with Lua's own words when the text does not parse."""
-    source = SourceFile.of_chunk(text, chunkname)
+    name = chunk_id(chunkname)
+    source = SourceFile.of_text(text, name, from_file=False)
     translation = with_deep_stack(
         lambda: lua2py.translate(source, std=std, shared=lua2py.ALL_SHARED)
     )
     if not translation.ok:
-        raise LuaError(translation.lua_message())
-    filename = f"<{chunkname} {hashlib.sha256(text.encode('latin-1')).hexdigest()[:12]}>"
-    code = lua2py.load_module(
-        translation.python, translation.map, lua_path=None, filename=filename, view="py"
-    )
-    register_map(filename, LineMap.from_json(translation.map))
+        wrong = next(d for d in translation.diagnostics if d.severity == "error")
+        raise LuaError(lua_message(wrong, name), positioned=True)
+    filename = f"<{name} {source.sha256[:12]}>"
+    code, line_map = lua2py.load_module(translation, filename=filename)
+    register_map(filename, LineMap.from_json(line_map))
 
     def chunk(*args: Any) -> Any:
         namespace: dict[str, Any] = {"__name__": "policy.chunk", "ARGS": args}

@@ -6,7 +6,6 @@ The same compiler and the same runtime as in the server, with nothing behind the
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import lua2py
+from lua2py.parse import lua_message
 from lua2py.source import SourceFile
 from moonpost.policy.deep import with_deep_stack
 from moonpost.policy.loader import load_text
@@ -69,13 +69,11 @@ def run_file(path: Path, shown: str, args: tuple[Any, ...], *, std: str, view: s
     source = SourceFile(shown, content)
     translation = with_deep_stack(lambda: lua2py.translate(source, std=std))
     if not translation.ok:
-        raise NotCompiled(f"lua: {translation.lua_message()}")
-    digest = hashlib.sha256(content).hexdigest()[:12]
-    filename = shown if view == "lua" else f"{shown}.{digest}.py"
-    code = lua2py.load_module(
-        translation.python, translation.map, lua_path=path, filename=filename, view=view
-    )
-    register_map(code.co_filename, LineMap.from_json(translation.map))
+        wrong = next(d for d in translation.diagnostics if d.severity == "error")
+        raise NotCompiled(f"lua: {lua_message(wrong, shown)}")
+    filename = str(path) if view == "lua" else f"{shown}.{source.sha256[:12]}.py"
+    code, line_map = lua2py.load_module(translation, filename=filename, view=view)
+    register_map(code.co_filename, LineMap.from_json(line_map))
     namespace = ModuleType("program").__dict__
     namespace["ARGS"] = args
     exec(code, namespace)
