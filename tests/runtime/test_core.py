@@ -165,7 +165,7 @@ def test_c_names_are_the_methods() -> None:
     names["validate_context_disconnect"](vctx, 554, "gone")
     assert (vctx.code, vctx.disconnect) == (554, 1)
     with pytest.raises(
-        LuaError, match="bad argument #1 to 'ec_message_context_get' .message expected, got nil"
+        LuaError, match=r"bad argument #1 to 'ec_message_context_get' .message expected, got nil"
     ):
         names["ec_message_context_get"](None, 1, "k")
     with pytest.raises(LuaError, match="got no value"):

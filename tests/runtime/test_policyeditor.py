@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from testkit.messages import PLAIN, message
 
 from msys import policyeditor as editor
 from msys.lua import LuaError, Table, u8
 from msys.message import Message
 from msys.testing.policy import policy
+from testkit.messages import PLAIN, message
 
 row = pytest.mark.row
 
@@ -26,7 +26,7 @@ def test_envelope() -> None:
     assert editor.get_mailfrom(*given()) == "ann@example.test"
     assert editor.get_rcptto(*given()) == "bob@example.test"
     for call in (editor.get_mailfrom, editor.get_rcptto):
-        with pytest.raises(LuaError, match="ctx.ec_message: message expected, got nil"):
+        with pytest.raises(LuaError, match=r"ctx.ec_message: message expected, got nil"):
             call(Table(), Table(), Table())
 
 
@@ -39,7 +39,7 @@ def test_headers() -> None:
     assert editor.del_header(*given(msg, header="Subject")) == "Subject"
     assert editor.get_header(*given(msg, header="subject")) is None
     assert editor.del_header(*given(msg, header="Subject")) is None
-    with pytest.raises(LuaError, match="params.header: string expected, got nil"):
+    with pytest.raises(LuaError, match=r"params.header: string expected, got nil"):
         editor.get_header(*given())
 
 
@@ -98,7 +98,7 @@ def test_pcre_match_sets_variables() -> None:
         params["pattern"] = "("
         assert editor.pcre_match(ctx, variables, params) is False
         assert "not valid" in here.ports.log.text
-    with pytest.raises(LuaError, match="params.subject: string expected, got nil"):
+    with pytest.raises(LuaError, match=r"params.subject: string expected, got nil"):
         editor.pcre_match(ctx, variables, Table({"pattern": "x"}))
 
 
@@ -132,7 +132,7 @@ def test_failure_rate_is_a_fraction() -> None:
         rate = editor.get_binding_domain_failure_rate
         assert rate(*given(binding="b", domain="Example.test", period=3600)) == 0.25
         assert rate(*given(binding="b", domain="other.test", period="60")) == 0
-        with pytest.raises(LuaError, match="params.period: number expected"):
+        with pytest.raises(LuaError, match=r"params.period: number expected"):
             rate(*given(binding="b", domain="x", period="soon"))
 
 

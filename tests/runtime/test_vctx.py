@@ -70,7 +70,7 @@ def test_set_code_decides_the_reply_and_remembers_the_line() -> None:
 )
 def test_set_code_refuses_what_is_no_reply(arguments: tuple[object, ...]) -> None:
     vctx = ValidationContext()
-    with pytest.raises(LuaError, match="bad argument #[12] to 'set_code'"):
+    with pytest.raises(LuaError, match=r"bad argument #[12] to 'set_code'"):
         vctx.set_code(*arguments)
     assert (vctx.code, vctx.changed_at) == (250, None)
 

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from testkit.messages import ALTERNATIVE, NESTED, PLAIN, message, wire
 
 from msys.lua import LuaError
-from msys.message import Message, Part, fields, transfer, wire as wire_form
+from msys.message import Message, Part, fields, transfer
+from msys.message import wire as wire_form
+from testkit.messages import ALTERNATIVE, NESTED, PLAIN, message, wire
 
 NASTY = st.lists(
     st.sampled_from(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from testkit.messages import ALTERNATIVE, NESTED, PLAIN, message, wire
 
 from msys.lua import LuaError, Table, u8
 from msys.lua.bytestr import to_str
 from msys.testing.policy import policy
+from testkit.messages import ALTERNATIVE, NESTED, PLAIN, message, wire
 
 row = pytest.mark.row
 
@@ -143,7 +143,7 @@ def test_setting_text_with_type_and_charset() -> None:
 def test_text_that_does_not_fit_its_charset_raises() -> None:
     msg = message()
     for charset, text in (("us-ascii", u8("ü")), ("iso-8859-1", u8("€")), ("nope", "x")):
-        with pytest.raises(LuaError, match="charset|fit"):
+        with pytest.raises(LuaError, match=r"charset|fit"):
             msg.text(text, "text/plain", charset)
     assert msg.content == PLAIN
 

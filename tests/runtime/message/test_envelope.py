@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from testkit.messages import PLAIN, message
 
 from msys import core
 from msys.identity import NO_ID, Id, IdSource
@@ -13,6 +12,7 @@ from msys.lua import LuaError, Table, concat, eq, index, setindex, tostring
 from msys.message import Message
 from msys.testing.policy import Policy, policy
 from msys.vctx import ValidationContext
+from testkit.messages import PLAIN, message
 
 row = pytest.mark.row
 FORM = re.compile(r"[0-9A-F]{2}/[0-9A-F]{2}-\d{5}-[0-9A-F]{8}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from testkit.messages import ALTERNATIVE, PLAIN, message, wire
 
 from msys.lua import LuaError, Table, u8
 from msys.testing.policy import policy
+from testkit.messages import ALTERNATIVE, PLAIN, message, wire
 
 header = pytest.mark.row("msg:header")
 

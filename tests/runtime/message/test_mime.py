@@ -5,12 +5,12 @@ from __future__ import annotations
 import email
 
 import pytest
-from testkit.messages import ALTERNATIVE, NESTED, PLAIN, message, wire
 
 from msys import core
 from msys.lua import LuaError, Table, index, setindex, u8
 from msys.message import Message, Part
 from msys.testing.policy import policy
+from testkit.messages import ALTERNATIVE, NESTED, PLAIN, message, wire
 
 row = pytest.mark.row
 

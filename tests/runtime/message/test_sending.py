@@ -8,12 +8,12 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from testkit.messages import ALTERNATIVE, PLAIN, message
 
 from msys import core
 from msys.lua import LuaError, Table, tostring, u8
 from msys.message import Message
 from msys.testing.policy import Policy, policy
+from testkit.messages import ALTERNATIVE, PLAIN, message
 
 row = pytest.mark.row
 
