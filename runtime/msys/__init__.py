@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from msys.configuration import config as config
     from msys.counter import Counter as Counter
     from msys.dns_lookup import dnsLookup as dnsLookup
+    from msys.domain_record import DomainRecord as DomainRecord
     from msys.ecstring import EcString as EcString
     from msys.header_addresses import parseRFC2822Addresses as parseRFC2822Addresses
     from msys.http.client import Client as Client
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from msys.introspect import cast as cast
     from msys.introspect import getClassMetaTable as getClassMetaTable
     from msys.introspect import type as type
+    from msys.io_object import IoObject as IoObject
     from msys.json import Json as Json
     from msys.lua import ABSENT as ABSENT
     from msys.lua import LuaError as LuaError
@@ -109,9 +111,11 @@ EXPORTS = {  # name -> module and attribute; everything else is a module of this
     "DkimResult": "msys.validate.dkim:DkimResult",
     "DkimResults": "msys.validate.dkim:DkimResults",
     "DkimSig": "msys.validate.opendkim:DkimSig",
+    "DomainRecord": "msys.domain_record:DomainRecord",
     "EcString": "msys.ecstring:EcString",
     "HttpSession": "msys.httpclnt:HttpSession",
     "Id": "msys.identity:Id",
+    "IoObject": "msys.io_object:IoObject",
     "Json": "msys.json:Json",
     "LuaError": "msys.lua:LuaError",
     "Message": "msys.message:Message",
