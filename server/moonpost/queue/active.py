@@ -7,7 +7,7 @@ spool is asked for meanwhile leaves held messages out, so that nobody sends one 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from moonpost.queue.hosts import Place
@@ -51,6 +51,7 @@ class ActiveQueue:
     paused_until: float = 0.0
     wake_at: float | None = None  # when the manager looks at it next
     unreached_since: float | None = None  # no host could be connected to since then
+    hosts_known: int = 0  # how many hosts the last lookup gave
     batch_limit: int = 0  # a host took so many recipients and no more; 0: not seen
     places: dict[Place, int] = field(default_factory=dict)  # open connections
     counts: Counts = field(default_factory=Counts)
@@ -132,6 +133,19 @@ class ActiveQueue:
     def put_back(self, batch: Sequence[Mail]) -> None:
         """Nothing was tried: these are first again."""
         self.ready.extendleft(reversed(batch))
+
+    def withdraw(self, ids: Container[str]) -> list[Mail]:
+        """Take these out of the ready ones; they stay held."""
+        found = [mail for mail in self.ready if mail.record.id in ids]
+        if found:
+            self.ready = deque(mail for mail in self.ready if mail.record.id not in ids)
+        return found
+
+    def seize(self, records: Sequence[Record]) -> list[Mail]:
+        """Hold records that were read from the spool, but for those that are held or were a moment ago."""
+        found = [record for record in records if record.id not in self.held]
+        self.held.update(record.id for record in found)
+        return [Mail(record) for record in found]
 
     def take_all(self) -> list[Mail]:
         everything = list(self.ready)

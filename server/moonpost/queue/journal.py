@@ -32,6 +32,29 @@ class Journal(Protocol):
     def failed(self, record: Record, attempt: Attempt, outcome: Outcome) -> None: ...
 
 
+class Everybody:
+    """Several journals as one, told in order."""
+
+    def __init__(self, *journals: Journal) -> None:
+        self._journals = journals
+
+    def received(self, record: Record, at: float) -> None:
+        for journal in self._journals:
+            journal.received(record, at)
+
+    def delivered(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:
+        for journal in self._journals:
+            journal.delivered(record, attempt, outcome)
+
+    def deferred(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:
+        for journal in self._journals:
+            journal.deferred(record, attempt, outcome)
+
+    def failed(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:
+        for journal in self._journals:
+            journal.failed(record, attempt, outcome)
+
+
 class Silence:
     """A journal that nobody reads."""
 

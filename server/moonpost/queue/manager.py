@@ -18,14 +18,16 @@ from moonpost.outbound.connection import Connection
 from moonpost.outbound.tls import forget_contexts
 from moonpost.queue.active import REFILL_BY, ActiveQueue, Mail
 from moonpost.queue.hosts import Place, wanted_connections
-from moonpost.queue.journal import Attempt, Journal, Silence
+from moonpost.queue.journal import Attempt, Everybody, Journal, Silence
 from moonpost.queue.options import Option, QueueOptions, resolve
+from moonpost.queue.rates import Rates
 from moonpost.queue.router import Router
 from moonpost.queue.settle import Hooks, Notifier, Result, Settler
 from moonpost.queue.throttle import Throttle
 from moonpost.queue.worker import Open, Worker
 from moonpost.spool.interface import Due, Spool, SpoolError
 from moonpost.spool.record import QueueName, Record
+from msys.domain_record import DomainRecord
 from msys.identity import IDS
 from msys.ports import Clock, Dns
 
@@ -76,7 +78,9 @@ class QueueManager:
         self.queues: dict[QueueName, ActiveQueue] = {}
         self._option = option
         self._options: dict[QueueName, QueueOptions] = {}
-        self._settler = Settler(spool, journal or Silence(), self._sleep, notifier, hooks)
+        self.rates = Rates()
+        journal = Everybody(self.rates, journal or Silence())
+        self._settler = Settler(spool, journal, self._sleep, notifier, hooks)
         self._workers: dict[QueueName, dict[Worker, asyncio.Task[None]]] = {}
         self._worker_count = 0
         self._most_connections = most_connections
@@ -127,6 +131,10 @@ class QueueManager:
 
     # what others tell and ask
 
+    def notify_through(self, notifier: Notifier | None, hooks: Hooks | None) -> None:
+        """Who tells senders about failures, and which policy looks on."""
+        self._settler.notify_through(notifier, hooks)
+
     def accepted(self, records: Iterable[tuple[Record, bytes]]) -> None:
         """These have just been written to the spool."""
         now = self.clock.now()
@@ -170,6 +178,39 @@ class QueueManager:
         """Open connections, or connections being opened, of a queue."""
         return len(self._workers.get(name, ()))
 
+    # what policy asks
+
+    def delay_domain(self, domain: str, note: str) -> None:
+        """Put what is ready for a domain back to wait, as if an attempt had failed with `note`."""
+        code = int(note[:3]) if note[:3].isdigit() else 451
+        outcome = Outcome(Fate.DEFERRED, code, note, Stage.NOT_CONNECTED)
+        for queue in self.of_domain(domain):
+            self.settle_all(queue, queue.take_all(), outcome, self.options(queue))
+
+    def domain_record(self, name: str) -> DomainRecord | None:
+        """The counters of a domain over all bindings; None for something that is no domain."""
+        domain = name.lower().rstrip(".")
+        if not domain or any(char.isspace() or char in "@<>\0" for char in domain):
+            return None
+        queues = self.of_domain(domain)
+        tallies = [tally for queue, tally in self.rates.tallies.items() if queue.domain == domain]
+        delivered = sum(tally.delivered for tally in tallies)
+        deferred = sum(tally.deferred for tally in tallies)
+        failed = sum(tally.failed for tally in tallies)
+        return DomainRecord(
+            domain, delivered, delivered + deferred + failed, deferred, failed,
+            self.router.failures(domain), max((queue.hosts_known for queue in queues), default=0),
+            sum(len(queue.held) for queue in queues), sum(queue.delayed for queue in queues),
+        )  # fmt: skip
+
+    def failure_rate(self, binding: str, domain: str, period_s: float) -> float:
+        """Per cent of the recent attempts of a queue that did not deliver."""
+        return self.rates.failure_rate(QueueName(binding, domain), period_s, self.clock.now())
+
+    def of_domain(self, domain: str) -> list[ActiveQueue]:
+        """The queues of a domain, one for each binding."""
+        return [queue for name, queue in self.queues.items() if name.domain == domain]
+
     # waking
 
     def pump(self, queue: ActiveQueue) -> None:
@@ -183,7 +224,7 @@ class QueueManager:
         self.refill(queue)
         if options.blackhole and queue.ready:
             outcome = BLACKHOLED.get(options.blackhole, BLACKHOLED["internal"])
-            self._settle_quietly(queue, queue.take_all(), outcome, options)
+            self.settle_all(queue, queue.take_all(), outcome, options, quiet=True)
         elif queue.paused_until > now:
             self._wake_at(queue, queue.paused_until)
         elif queue.ready:
@@ -319,20 +360,13 @@ class QueueManager:
         mails: Sequence[Mail],
         outcome: Outcome,
         options: QueueOptions,
+        *,
+        quiet: bool = False,
     ) -> None:
         """The same outcome for many, of an attempt that reached nobody."""
         attempt = Attempt(self.clock.now(), "", "")
-        self.settle(queue, [Result(mail, outcome) for mail in mails], attempt, options)
-
-    def _settle_quietly(
-        self,
-        queue: ActiveQueue,
-        mails: Sequence[Mail],
-        outcome: Outcome,
-        options: QueueOptions,
-    ) -> None:
         results = [Result(mail, outcome) for mail in mails]
-        self.settle(queue, results, Attempt(self.clock.now(), "", ""), options, quiet=True)
+        self.settle(queue, results, attempt, options, quiet=quiet)
 
     async def _settle(
         self,
@@ -365,6 +399,13 @@ class QueueManager:
         other = self.queue(record.queue)  # policy moved it
         other.accept(record, None, self.clock.now())
         self.pump(other)
+
+    def moved(self, queue: ActiveQueue, mails: Sequence[Mail]) -> None:
+        """These were written anew by an operator, perhaps under another queue."""
+        for mail in mails:
+            self._forget_content(mail)
+            self._wait_again(queue, mail.record)
+        self.pump(queue)
 
     def vanished(self, queue: ActiveQueue, batch: Sequence[Mail]) -> None:
         """Somebody removed these from the spool before they could be sent."""

@@ -67,6 +67,10 @@ class Router:
         self._failures.pop(domain, None)
         self._mx_failures.pop(domain, None)
 
+    def failures(self, domain: str) -> int:
+        """Lookups in a row that found nothing."""
+        return self._failures.get(domain, 0)
+
     def _failed(self, domain: str, options: QueueOptions) -> NoRoute:
         failures = self._failures[domain] = self._failures.get(domain, 0) + 1
         if 0 < options.dns_failures_to_purge <= failures:

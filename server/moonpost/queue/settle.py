@@ -6,8 +6,10 @@ changed before a log line says so, and a message is let go of only then. A spool
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from moonpost.outbound.answers import Fate, Outcome
@@ -34,7 +36,12 @@ class Notifier(Protocol):
     """Tells senders about mail that failed. Durable when it returns; raises SpoolError when it could not be kept."""
 
     async def failed(
-        self, record: Record, content: bytes, outcome: Outcome, options: QueueOptions
+        self,
+        record: Record,
+        content: bytes,
+        outcome: Outcome,
+        options: QueueOptions,
+        remote: str = "",
     ) -> None: ...
 
 
@@ -67,6 +74,10 @@ class Settler:
         self._notifier = notifier
         self._hooks = hooks
 
+    def notify_through(self, notifier: Notifier | None, hooks: Hooks | None) -> None:
+        """Who tells senders, and which policy looks on: known only when the queues are there already."""
+        self._notifier, self._hooks = notifier, hooks
+
     async def settle(
         self,
         queue: ActiveQueue,
@@ -80,6 +91,7 @@ class Settler:
         waiting: list[Record] = []
         changes: list[Change] = []
         verdicts: list[tuple[Mail, list[Outcome]]] = []
+        failing: list[Result] = []
         for mail, outcome in results:
             record = mail.record
             record.attempts += 1
@@ -90,7 +102,9 @@ class Settler:
                     attempt.at, record.created_at, record.attempts, options.retry
                 )
                 if isinstance(next_at, GiveUp):
-                    outcome = Outcome(Fate.FAILED, 554, next_at.text, outcome.stage)
+                    outcome = Outcome(
+                        Fate.FAILED, 554, next_at.text, outcome.stage
+                    )  # beside the answer
                     outcomes.append(outcome)
                 else:
                     record.next_attempt_at = next_at
@@ -100,10 +114,14 @@ class Settler:
                 waiting.append(record)
                 changes.append(Update(record))
             else:
-                if outcome.fate is Fate.FAILED and not quiet:
-                    await self._notify(mail, outcome, options)
+                if outcome.fate is Fate.FAILED:
+                    failing.append(Result(mail, outcome))
                 changes.append(Remove(record.id))
             verdicts.append((mail, outcomes))
+        if not quiet:
+            await asyncio.gather(
+                *(self._notify(mail, outcome, options, attempt.remote) for mail, outcome in failing)
+            )
         await self._commit(changes)
         for mail, outcomes in verdicts:
             await self._tell(queue, mail, outcomes, attempt)
@@ -125,8 +143,10 @@ class Settler:
                 log.error("spool failed reason=%s; asking again in %g s", error, SPOOL_RETRY_S)
                 await self._sleep(SPOOL_RETRY_S)
 
-    async def _notify(self, mail: Mail, outcome: Outcome, options: QueueOptions) -> None:
-        if self._notifier is None or not options.generate_bounces:
+    async def _notify(
+        self, mail: Mail, outcome: Outcome, options: QueueOptions, remote: str
+    ) -> None:
+        if self._notifier is None:
             return
         record = mail.record
         while True:
@@ -134,7 +154,7 @@ class Settler:
                 content = mail.content
                 if content is None:
                     content = await self._spool.get_body(record)
-                await self._notifier.failed(record, content, outcome, options)
+                await self._notifier.failed(record, content, outcome, options, remote)
                 return
             except NotInSpool:
                 return
@@ -150,6 +170,7 @@ class Settler:
         self, queue: ActiveQueue, mail: Mail, outcomes: Sequence[Outcome], attempt: Attempt
     ) -> None:
         record, counts = mail.record, queue.counts
+        attempt = replace(attempt, retries=record.attempts - 1)
         for outcome in outcomes:
             if outcome.fate is Fate.DELIVERED:
                 counts.delivered += 1

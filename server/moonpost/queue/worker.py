@@ -176,6 +176,7 @@ class Worker:
             everything = [*batch, *self._queue.take_all()]
             self._manager.settle_all(self._queue, everything, no_route.outcome, options)
             return None
+        self._queue.hosts_known = len(hosts)
         return await self._connect(batch, hosts, options)
 
     def _may_reuse(self, connection: Connection, recipients: int, options: QueueOptions) -> bool:

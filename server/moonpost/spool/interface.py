@@ -61,6 +61,13 @@ class Due(NamedTuple):
     next_due_at: float | None  # of the first one not given out; None: there are no others
 
 
+class Page(NamedTuple):
+    """Part of a queue, in the order of `due`."""
+
+    records: list[Record]
+    after: bytes | None  # where the next page begins; None: this was the last
+
+
 class QueueSummary(NamedTuple):
     """One queue as it lies on disk."""
 
@@ -89,6 +96,10 @@ class Spool(Protocol):
 
         Priority first, then by due time.
         """
+        ...
+
+    async def page(self, queue: QueueName, after: bytes | None, limit: int) -> Page:
+        """At most `limit` records of a queue, due or not, beginning where the page before ended."""
         ...
 
     async def scan(self) -> list[QueueSummary]:

@@ -26,6 +26,7 @@ from moonpost.spool.interface import (
     Change,
     Due,
     NotInSpool,
+    Page,
     Put,
     QueueSummary,
     Remove,
@@ -127,6 +128,9 @@ class LmdbSpool:
     ) -> Due:
         return await self._in_thread(self._due, queue, now, limit, frozenset(skip))
 
+    async def page(self, queue: QueueName, after: bytes | None, limit: int) -> Page:
+        return await self._in_thread(self._page, queue, after, limit)
+
     async def scan(self) -> list[QueueSummary]:
         return await self._in_thread(lambda: list(self._summaries()))
 
@@ -176,6 +180,23 @@ class LmdbSpool:
                     except BadRecord as error:  # the rest of the queue must not wait for it
                         log.error("unreadable id=%s reason=%s; left in place", waiting.id, error)
         return Due(found, next_due_at)
+
+    def _page(self, queue: QueueName, after: bytes | None, limit: int) -> Page:
+        prefix = queue_prefix(queue)
+        found: list[Record] = []
+        last: bytes | None = None
+        with self._reading() as transaction:
+            for key in _keys(transaction.cursor(db=self.tables["waiting"]), prefix, after):
+                if len(found) >= limit:
+                    return Page(found, last)
+                last = key
+                id = read_waiting_key(key).id
+                data = transaction.get(id.encode(), db=self.tables["records"])
+                try:
+                    found.append(decode(data or b""))
+                except BadRecord as error:
+                    log.error("unreadable id=%s reason=%s; left in place", id, error)
+        return Page(found, None)
 
     def _summaries(self) -> Iterator[QueueSummary]:
         with self._reading() as transaction:
@@ -290,8 +311,9 @@ def _step(change: Change) -> _Step:
     return "update", record.id.encode(), encode(record), b"", b""
 
 
-def _keys(cursor: Any, prefix: bytes) -> Iterator[bytes]:
-    if cursor.set_range(prefix) if prefix else cursor.first():
+def _keys(cursor: Any, prefix: bytes, after: bytes | None = None) -> Iterator[bytes]:
+    start = prefix if after is None else after + b"\0"
+    if cursor.set_range(start) if start else cursor.first():
         for key in cursor.iternext(keys=True, values=False):
             if not key.startswith(prefix):
                 return

@@ -11,6 +11,7 @@ from moonpost.spool.interface import (
     Change,
     Due,
     NotInSpool,
+    Page,
     Put,
     QueueSummary,
     Remove,
@@ -90,6 +91,12 @@ class MemorySpool:
         taken = {record.id for record in found}
         rest = [record.next_attempt_at for record in records if record.id not in taken]
         return Due(found, min(rest, default=None))
+
+    async def page(self, queue: QueueName, after: bytes | None, limit: int) -> Page:
+        keys = sorted(waiting_key(record) for record in self._decoded() if record.queue == queue)
+        keys = [key for key in keys if after is None or key > after]
+        records = [decode(self._records[read_waiting_key(key).id]) for key in keys[:limit]]
+        return Page(records, keys[limit - 1] if len(keys) > limit else None)
 
     async def scan(self) -> list[QueueSummary]:
         keys: dict[bytes, list[float]] = {}

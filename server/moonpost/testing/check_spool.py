@@ -140,6 +140,27 @@ async def queues_are_apart_and_scan_counts_them(make: Make) -> None:
 
 
 @check
+async def a_queue_is_walked_in_pages(make: Make) -> None:
+    spool = make()
+    await spool.commit([Put(record(f"{n:02}", due=100 + n % 3), b"x") for n in range(10)])
+    await spool.commit([Put(record("z", domain="b.testing"), b"x")])
+    seen: list[str] = []
+    after: bytes | None = None
+    while True:
+        page = await spool.page(B, after, 4)
+        seen += [one.id for one in page.records]
+        for one in page.records:  # what is moved forward on the way is not seen again
+            one.next_attempt_at = 5.0
+        await spool.commit([Update(one) for one in page.records])
+        after = page.after
+        if after is None:
+            break
+    assert seen == sorted(seen, key=lambda id: (int(id) % 3, id)) and len(seen) == 10
+    assert await spool.page(QueueName("no", "body"), None, 4) == ([], None)
+    await spool.close()
+
+
+@check
 async def update_moves_a_record_in_time_and_between_queues(make: Make) -> None:
     spool = make()
     one = record("1", due=100)

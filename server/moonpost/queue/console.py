@@ -1,0 +1,220 @@
+"""The queues as operators see and move them.
+
+Implements `moonpost.control.services.Queues`. Walks queues a page at a time, so that a backlog of any size can be
+listed, flushed or failed without being held in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from moonpost.outbound.answers import Fate, Outcome, Stage
+from moonpost.queue.active import ActiveQueue, Mail
+from moonpost.queue.manager import QueueManager
+from moonpost.spool.interface import NotInSpool, Update
+from moonpost.spool.record import Record
+
+PAGE = 200  # chosen: records in memory while a queue is walked
+
+PURGED = Outcome(
+    Fate.FAILED, 554, "554 5.7.0 [internal] Message manually purged", Stage.NOT_CONNECTED
+)
+FAILED = Outcome(Fate.FAILED, 554, "554 manually failed", Stage.NOT_CONNECTED)
+
+Rebind = Callable[[Record, bytes], Awaitable[tuple[str, str]]]  # -> binding and group
+
+
+class QueueConsole:
+    """What the queue commands do."""
+
+    def __init__(self, manager: QueueManager, rebind: Rebind | None = None) -> None:
+        self._manager = manager
+        self._rebind = rebind
+
+    def summary(self) -> Sequence[Mapping[str, Any]]:
+        """One row for each domain with mail, or with counts."""
+        return self._rows("domain", lambda queue: queue.name.domain)
+
+    def bindings(self) -> Sequence[Mapping[str, Any]]:
+        """One row for each binding."""
+        return self._rows("binding", lambda queue: queue.name.binding)
+
+    def _rows(self, column: str, key: Callable[[ActiveQueue], str]) -> list[dict[str, Any]]:
+        rows: dict[str, dict[str, Any]] = {}
+        for queue in self._manager.queues.values():
+            row = rows.setdefault(
+                key(queue), {column: key(queue), "active": 0, "delayed": 0, "connections": 0, "sent": 0}
+            )  # fmt: skip
+            row["active"] += len(queue.held)
+            row["delayed"] += queue.delayed
+            row["connections"] += self._manager.workers(queue.name)
+            row["sent"] += queue.counts.delivered
+        return list(rows.values())
+
+    async def messages(
+        self, domain: str, binding: str | None, limit: int, offset: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """Queued messages, those to be tried next first."""
+        rows: list[Mapping[str, Any]] = []
+        for queue in self._queues(domain, binding):
+            async for record in self._records(queue):
+                if offset > 0:
+                    offset -= 1
+                elif len(rows) >= limit:
+                    return rows
+                else:
+                    rows.append(_row(record))
+        return rows
+
+    async def flush(self, domain: str | None) -> int:
+        """Make delayed messages due now."""
+        count = 0
+        now = self._manager.clock.now()
+        for queue in self._queues(domain):
+            async for page in self._pages(queue):
+                later = [
+                    record
+                    for record in page
+                    if record.next_attempt_at > now and record.id not in queue.held
+                ]
+                for record in later:
+                    record.next_attempt_at = now
+                count += await self._update(later)
+            if count:
+                queue.paused_until = 0.0
+                queue.note_due(now)
+                self._manager.pump(queue)
+        return count
+
+    async def refresh(self, domain: str) -> int:
+        """Look the domain up again, and try hosts that failed a moment ago."""
+        self._manager.router.forget(domain)
+        self._manager.quarantine.clear()
+        queues = self._queues(domain)
+        for queue in queues:
+            queue.paused_until = 0.0
+            self._manager.pump(queue)
+        return len(queues)
+
+    async def fail(self, domain: str, *, quiet: bool) -> int:
+        """Fail what waits for a domain; letters that are being sent at this moment go their way."""
+        count = 0
+        for queue in self._queues(domain):
+            count += self._fail(queue, queue.take_all(), PURGED, quiet)
+            async for page in self._pages(queue):
+                count += self._fail(queue, queue.seize(page), PURGED, quiet)
+                await self._manager.room()
+        return count
+
+    async def retry_message(self, message_id: str) -> bool:
+        """Make one message due now."""
+        record = await self._manager.spool.get(message_id)
+        if record is None:
+            return False
+        queue = self._manager.queue(record.queue)
+        if message_id not in queue.held:
+            record.next_attempt_at = self._manager.clock.now()
+            await self._update([record])
+            queue.note_due(record.next_attempt_at)
+            self._manager.pump(queue)
+        return True
+
+    async def fail_message(self, message_id: str) -> bool:
+        """Fail one message; False when it is unknown, or on its way at this moment."""
+        record = await self._manager.spool.get(message_id)
+        if record is None:
+            return False
+        queue = self._manager.queue(record.queue)
+        found = queue.withdraw({message_id}) or queue.seize([record])
+        return self._fail(queue, found, FAILED, quiet=False) > 0
+
+    async def reroute(self, old: str, new: str) -> int:
+        """Move the mail of a routing domain to another one."""
+
+        async def elsewhere(record: Record) -> None:
+            record.domain = new.lower()
+
+        return await self._move(self._queues(old), elsewhere)
+
+    async def rebind(self, binding: str, domain: str | None) -> int:
+        """Have policy choose the binding of waiting mail again."""
+        rebind = self._rebind
+        if rebind is None:
+            return 0
+
+        async def again(record: Record) -> None:
+            content = await self._manager.spool.get_body(record)
+            record.binding, record.binding_group = await rebind(record, content)
+
+        return await self._move(self._queues(domain, binding), again)
+
+    async def _move(
+        self, queues: Iterable[ActiveQueue], change: Callable[[Record], Awaitable[None]]
+    ) -> int:
+        count = 0
+        for queue in queues:
+            async for page in self._pages(queue):
+                ready = queue.withdraw({record.id for record in page})
+                mails = [*ready, *queue.seize(page)]
+                for mail in mails:
+                    await change(mail.record)
+                moved = [mail.record for mail in mails]
+                count += await self._update(moved)
+                self._manager.moved(queue, mails)
+        return count
+
+    # in between
+
+    def _queues(self, domain: str | None, binding: str | None = None) -> list[ActiveQueue]:
+        return [
+            queue
+            for name, queue in list(self._manager.queues.items())
+            if (domain is None or name.domain == domain.lower()) and binding in (None, name.binding)
+        ]
+
+    async def _pages(self, queue: ActiveQueue) -> AsyncIterator[list[Record]]:
+        after: bytes | None = None
+        while True:
+            page = await self._manager.spool.page(queue.name, after, PAGE)
+            if page.records:
+                yield page.records
+            after = page.after
+            if after is None:
+                return
+
+    async def _records(self, queue: ActiveQueue) -> AsyncIterator[Record]:
+        async for page in self._pages(queue):
+            for record in page:
+                yield record
+
+    async def _update(self, records: Sequence[Record]) -> int:
+        try:
+            await self._manager.spool.commit([Update(record) for record in records])
+            return len(records)
+        except NotInSpool:
+            count = 0
+            for record in records:
+                try:
+                    await self._manager.spool.commit([Update(record)])
+                    count += 1
+                except NotInSpool:
+                    continue
+            return count
+
+    def _fail(
+        self, queue: ActiveQueue, mails: Sequence[Mail], outcome: Outcome, quiet: bool
+    ) -> int:
+        options = self._manager.options(queue)
+        self._manager.settle_all(queue, mails, outcome, options, quiet=quiet)
+        return len(mails)
+
+
+def _row(record: Record) -> Mapping[str, Any]:
+    return {
+        "id": record.id,
+        "sender": record.sender,
+        "recipient": record.recipient,
+        "attempts": record.attempts,
+        "next_attempt": record.next_attempt_at,
+    }
