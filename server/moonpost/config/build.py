@@ -27,6 +27,8 @@ from moonpost.config.scopes import (
 from moonpost.config.tree import Include, Item, Option, Scope, Value, Word
 from moonpost.config.values import BOOLEANS, WrongValue, read_value
 
+# module -> the option that stops it from signing all mail by itself, which moonpost never does
+SIGNING: Final = {"opendkim": "opendkim_sign", "dkim_sign": "dkim"}
 _KINDS: Final = {"scalar": "a word", "list": "a list", "dict": "a dictionary"}
 _LISTENER_KEYS: Final = frozenset(name.lower() for name in LISTENERS)
 
@@ -38,6 +40,7 @@ class _Missing:
     name: str
     place: Place
     text: str
+    otherwise: str = ""  # what to write instead
 
 
 @dataclass(slots=True)
@@ -51,8 +54,8 @@ def build(items: Iterable[Item], place: Place) -> Built:
     builder = _Builder()
     root = Node(SCOPES[GLOBAL.lower()], None, place)
     builder.fill(root, items, ())
-    builder.judge_missing(root)
     builder.judge_modules(root)
+    builder.judge_missing(root)
     return Built(root, builder.problems)
 
 
@@ -232,7 +235,7 @@ class _Builder:
                     "C510",
                     missing.place,
                     f"moonpost does not provide {missing.text}",
-                    f'`accept_missing = ( "{missing.name.lower()}" )` starts without it',
+                    f'{missing.otherwise}`accept_missing = ( "{missing.name.lower()}" )` starts without it',
                 )
         used = {missing.name.lower() for missing in self._missing}
         for word in words:
@@ -257,6 +260,13 @@ class _Builder:
                 f"({first.place.brief})",
                 "give both stanzas the same name; their scripts are put together",
             )
+        for module, switch in SIGNING.items():
+            asked = root.settings.get(switch)
+            found = [node for node in root.named(module) if node.get("enabled") is not False]
+            if found and (asked is None or asked.value):
+                text = f"signing by {module} itself; its options serve scripts that sign"
+                instead = f"`{switch} = false` when policy signs; "
+                self._missing.append(_Missing(switch, found[0].place, text, instead))
         needs = (("scriptlet", "alerting"), ("alerting", "inbound_audit"))
         for module, needed in needs:
             found = root.named(module)

@@ -92,8 +92,6 @@ _MODULES: Final = (
             "opendkim",
             "dkim_sign",
             "dkim_validate",
-            "bounce_classifier_override",
-            "static_routes",
             "alerting",
             "inbound_audit",
             "cidrdb",
@@ -116,13 +114,14 @@ _HARMLESS_MODULES: Final = """
 # Mail would go another way, be judged otherwise, or not be logged where somebody looks for it.
 _CONSEQUENTIAL_MODULES: Final = """
     ac_auth adaptive alias antivirus apn apn_logger auth_ds auth_radius beik bind_address_secondary
-    bounce_classifier brightmail chunk_logger clamav cloudmark commtouch_ctasd conntrol csapi curfew
+    bounce_classifier bounce_classifier_override brightmail chunk_logger clamav cloudmark
+    commtouch_ctasd conntrol csapi curfew
     custom_bounce_logger custom_logger dane delay_dsn dk_sign dk_validate eleven exim_logger fbl
     fingerprint gcm gcm_logger httpsrv imageanalyzer mail_loop maildir mm7 mm7_serv
     mms_bounce_logger mms_logger mstore openarc outbound_smtp_auth pipe_transport postfix_logger
     regex_binding2 response_transcode restinjector sched securecreds seedlist senderid
     sendmail_logger sieve smpp smpp_bounce_logger smpp_logger smtp_auth_proxy smtp_cbv
-    smtp_rcptto_proxy spamassassin spf_v1 url_ripper
+    smtp_rcptto_proxy spamassassin spf_v1 static_routes url_ripper
 """
 
 SCOPES: Final[dict[str, ScopeRow]] = {
