@@ -16,6 +16,7 @@ from msys.constants import VALIDATE_DONE, VCTX_CONN
 from msys.contexts import dictionary
 from msys.lua import ABSENT, Table, Userdata
 from msys.lua.errors import RuntimeFault
+from msys.lua.linemap import map_of
 from msys.running import forbid, panic, phase
 
 if TYPE_CHECKING:
@@ -301,8 +302,13 @@ class ValidationContext(Userdata):
 
 
 def deciding_line() -> tuple[str, int] | None:
-    """File and line of the innermost frame that is not the runtime's own."""
+    """File and line of the policy that called: in Lua's terms, or of the Python file for policy written in Python."""
     frame = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "msys":
         frame = frame.f_back  # type: ignore[assignment]
-    return None if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+    if frame is None:
+        return None
+    line_map = map_of(frame.f_code)
+    if line_map is None:
+        return frame.f_code.co_filename, frame.f_lineno
+    return line_map.source, line_map.lua_line(frame.f_lineno)
