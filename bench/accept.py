@@ -209,7 +209,7 @@ def compare(modes: list[str], rounds: int, count: int, kinds: list[str]) -> None
         size = count if mode.startswith("4k") else count // 4
         figures: dict[str, list[tuple[float, float]]] = {kind: [] for kind in servers}
         try:
-            for kind, server in servers.items():
+            for server in servers.values():
                 load(server, mode, size // 4)  # warm-up
             for at in range(rounds):
                 order = list(servers) if at % 2 else list(servers)[::-1]

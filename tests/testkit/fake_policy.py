@@ -1,7 +1,7 @@
 """A policy generation made of Python functions, for tests of everything that asks policy.
 
-`on("validate_rcptto", function)` registers; a function gets the callout's documented arguments and may return a verdict,
-an awaitable of one, or raise. `ran` lists what was called, in order.
+`on("validate_rcptto", function)` registers; a function gets the callout's documented arguments and may return a
+verdict, an awaitable of one, or raise. `ran` lists what was called, in order.
 """
 
 from __future__ import annotations

@@ -115,7 +115,8 @@ def _function(callout: str, action: str) -> Callable[..., Any]:
 
     def function(*args: Any) -> Any:
         given = dict(zip(names, args, strict=True))
-        message, vctx = given.get("msg"), given.get("vctx")
+        message: Any = given.get("msg")
+        vctx: Any = given.get("vctx")
         if only and (message is None or message.recipient != only):
             return 0
         if word.isdigit():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from moonpost.inbound.intake import Intake
@@ -28,6 +29,7 @@ from moonpost.phases.actions import (
     ReadChunk,
     ReadContent,
     Run,
+    RunDealloc,
     StartTls,
     Steps,
     Stored,
@@ -163,24 +165,31 @@ class Driving:
             return
         steps = machine.ended(self.service.now())
         try:
-            steps.send(None)
+            action = steps.send(None)
         except StopIteration:
             return
-        self.service.background(self._deallocated(machine, steps))
+        self.service.background(self._last_steps(machine, steps, action))
 
-    async def _deallocated(self, machine: Machine, steps: Steps) -> None:
-        """validate_dealloc, which `ended` asks for when some module is owed it."""
+    async def _last_steps(self, machine: Machine, steps: Steps, action: Any) -> None:
+        """Hooks at the end: nobody is left to be answered."""
         state = machine.state
-        outcome = state.generation.run_dealloc(state.policy_state)
-        if not isinstance(outcome, Outcome):
-            outcome = await outcome
         try:
-            failed = steps.send(outcome)
             while True:
-                self._failed(failed)
-                failed = steps.send(None)
+                value: Any = None
+                if isinstance(action, RunDealloc):
+                    value = state.generation.run_dealloc(state.policy_state)
+                elif isinstance(action, Run):
+                    value = state.generation.run(
+                        action.callout, state.policy_state, action.args, action.message
+                    )
+                elif isinstance(action, Failed):
+                    self._failed(action, machine)
+                action = steps.send(await value if isawaitable(value) else value)
         except StopIteration:
             return
+        except Exception as error:
+            steps.close()
+            self.service.log.panic("moonpost", f"internal error at the end of a session: {error!r}")
 
     # Actions that are done at once
 
@@ -220,9 +229,10 @@ class Driving:
         if self.machine is not None:
             self.service.book.counted(kind, self.machine.state.peer.remote_ip)
 
-    def _failed(self, action: Failed) -> None:
+    def _failed(self, action: Failed, machine: Machine | None = None) -> None:
+        machine = machine or self.machine
         self.service.tally.policy_failures += 1
-        number = self.machine.state.generation.number if self.machine is not None else 0
+        number = machine.state.generation.number if machine is not None else 0
         for module, text in panic_lines(action, number):
             self.service.log.panic(module, text)
 

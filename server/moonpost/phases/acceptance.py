@@ -11,11 +11,11 @@ from typing import Any
 
 from moonpost.phases import replies
 from moonpost.phases.actions import Bounce, Keep, Note, Steps, Stored
-from moonpost.phases.answering import answer, refused
-from moonpost.phases.asking import ask
+from moonpost.phases.answering import answer, discarded, refused
+from moonpost.phases.asking import ask, tell
 from moonpost.phases.content import Problem
 from moonpost.phases.enqueue import Fate, Judged, enqueue, log_reception, of_verdict
-from moonpost.phases.received import received
+from moonpost.phases.received import field_text, received
 from moonpost.phases.state import SessionState, Transaction
 from moonpost.phases.table import (
     DATA,
@@ -25,7 +25,10 @@ from moonpost.phases.table import (
     RCPTTO_LIST_FINAL,
 )
 from moonpost.phases.verdicts import FanOut, Verdict, fold
+from msys.ecstring import EcString
 from msys.message import Message
+
+TRACE_HOOK = "core_get_received_header_text"
 
 # The moments about the whole mail, in order.
 WHOLE = (RCPTTO_LIST_FINAL, DATA, DATA_SPOOL)
@@ -52,7 +55,13 @@ def accept_content(session: SessionState, content: bytes) -> Steps:
     """Judge a whole mail, keep it, answer; the transaction ends."""
     transaction = session.transaction
     assert transaction is not None
-    transaction.message.content = _traced(session, transaction, content)
+    own = None
+    if session.generation.has(TRACE_HOOK):
+        own = yield from _own_trace(session, transaction.message)
+    if own is None:
+        transaction.message.content = _traced(session, transaction, content)
+    else:
+        transaction.message.content = own.encode("latin-1", "replace") + content
     yield from _whole(session, transaction)
     session.end_transaction()
 
@@ -81,6 +90,21 @@ def _traced(session: SessionState, transaction: Transaction, content: bytes) -> 
     return header + content
 
 
+def _own_trace(session: SessionState, message: Message) -> Generator[Any, Any, str | None]:
+    """The Received header that a hook wrote instead of ours; None: ours is good."""
+    response = EcString()
+    values = {
+        "msg": message,
+        "mc": session.accept.message_construct(),
+        "accept": session.accept,
+        "vctx": session.vctx,
+        "response": response,
+    }
+    outcome = yield from tell(session.generation, TRACE_HOOK, values, message)
+    wanted = outcome is not None and 1 in outcome.results
+    return field_text(str(response)) if wanted else None
+
+
 def _whole(session: SessionState, transaction: Transaction) -> Steps:
     vctx, message = session.vctx, transaction.message
     message.recipient = vctx.recipients[0] if vctx.recipients else ""
@@ -99,20 +123,10 @@ def _whole(session: SessionState, transaction: Transaction) -> Steps:
     if not vctx.recipients and not transaction.dropped:
         yield from answer(session, NO_RECIPIENTS, DATA, replies.OK_NOOP)
     elif message.discarded is not None or not vctx.recipients:
-        yield from _discarded(message)
+        yield from discarded(message, DATA)
         yield from _accepted(session, message, said)
     else:
         yield from _fan_out(session, transaction, said)
-
-
-def _discarded(message: Message) -> Steps:
-    """The sender sees success, the reject log the truth."""
-    reason = message.discarded
-    if reason is not None:
-        code, _, text = reason.partition(" ")
-        yield Note(
-            int(code) if code.isdigit() else 550, text, DATA.log_phase, DATA.state, "scriptlet"
-        )
 
 
 def _fan_out(session: SessionState, transaction: Transaction, said: Verdict | None) -> Steps:
@@ -179,7 +193,7 @@ def _judge_all(
         if one.fate is Fate.DEFER:
             break
         if one.fate is Fate.DROP:
-            yield from _discarded(copy)
+            yield from discarded(copy, EACH_RCPT)
     return judged
 
 

@@ -89,10 +89,15 @@ def _uncommon(text: str, fallback: Fallback, default_domain: str, spaces: bool) 
     elif _ATOM_ONLY.fullmatch(inner.partition("@")[0]):
         address = inner
     else:
-        parsed, rest = fallback(f"<{inner}>")
-        if not parsed or rest:
-            return None
-        address = parsed
+        try:
+            parsed, rest = fallback(f"<{inner}>")
+        except (IndexError, ValueError, TypeError):
+            return None  # what the standard library's parser does with some nonsense
+        if parsed != inner or rest:
+            return (
+                None  # it repairs what senders should; an envelope is taken as it is or not at all
+            )
+        address = inner
     return _checked(address, parameters.strip())
 
 

@@ -9,6 +9,7 @@ from moonpost.phases.state import SessionState, State
 from moonpost.phases.table import Moment
 from moonpost.phases.verdicts import Verdict
 from msys.constants import MC_STATE_EHLO
+from msys.message import Message
 
 
 def answer(session: SessionState, verdict: Verdict, moment: Moment, yes: bytes) -> Steps:
@@ -45,6 +46,13 @@ def refused(session: SessionState, verdict: Verdict, moment: Moment) -> Steps:
         "args": None,
     }
     yield from tell(session.generation, "core_log_rejection", values)
+
+
+def discarded(message: Message, moment: Moment) -> Steps:
+    """The sender sees success, the reject log the reason, which begins with a code."""
+    if message.discarded is not None:
+        code, _, text = message.discarded.partition(" ")
+        yield Note(int(code), text, moment.log_phase, moment.state, "scriptlet")
 
 
 def bad_command(session: SessionState, reply: bytes) -> Steps:

@@ -13,6 +13,7 @@ from moonpost.phases import greeting, recipient, replies, sender, transaction
 from moonpost.phases.acceptance import accept_content, refuse_content
 from moonpost.phases.actions import Authenticate, Failed, RunDealloc, Steps
 from moonpost.phases.answering import bad_command, close
+from moonpost.phases.asking import tell
 from moonpost.phases.authentication import credentials
 from moonpost.phases.content import Problem
 from moonpost.phases.state import SessionState, State
@@ -134,6 +135,9 @@ class Machine:
         session.now = now
         session.state = State.CLOSED
         try:
+            if session.transaction is not None:
+                values = {"accept": session.accept}
+                yield from tell(session.generation, "core_server_esmtp_session_abort", values)
             if session.policy_state.entered and session.generation.has("validate_dealloc"):
                 outcome: Outcome = yield RunDealloc()
                 if outcome.error is not None:

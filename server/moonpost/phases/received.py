@@ -43,3 +43,12 @@ def received(
         f"Received: from {greeting}{literal}\r\n\tby {hostname} with {protocol}"
         f" id {message_id}{for_one};\r\n\t{date(int(now))}\r\n"
     ).encode("latin-1", "replace")
+
+
+_FIELD = re.compile(r"[!-9;-~]+:[^\r\n]*(?:\r\n[ \t][^\r\n]*)*")
+
+
+def field_text(text: str) -> str | None:
+    """A header field that a script wrote, with one CR LF at its end; None when it is no single field."""
+    field = text.replace("\r\n", "\n").rstrip("\n").replace("\n", "\r\n")
+    return f"{field}\r\n" if _FIELD.fullmatch(field) else None

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from moonpost.phases import replies
-from moonpost.phases.actions import Note, Steps
+from moonpost.phases.actions import Steps
 from moonpost.phases.addresses import RCPT_PARAMETERS, Path, parse_path, read_parameters
-from moonpost.phases.answering import answer, bad_command, refused
+from moonpost.phases.answering import answer, bad_command, discarded, refused
 from moonpost.phases.asking import ask
 from moonpost.phases.state import SessionState, Transaction
 from moonpost.phases.table import RCPTTO, RCPTTO_LIST
@@ -105,9 +105,9 @@ def _recipient(
         yield replies.RELAYING_DENIED
         return
     if message.discarded is not None:
-        reason, message.discarded = message.discarded, None
+        yield from discarded(message, RCPTTO)
+        message.discarded = None
         transaction.dropped += 1
-        yield Note(250, reason, RCPTTO.log_phase, RCPTTO.state, "scriptlet")
     else:
         vctx.recipients.append(path.address)
         transaction.commands[path.address] = line

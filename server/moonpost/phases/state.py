@@ -19,7 +19,6 @@ from msys.identity import IDS, Id
 from msys.message import Message
 from msys.vctx import ValidationContext
 
-
 KEPT_PARAMETERS = frozenset(("RET", "ENVID"))  # of MAIL: what bounces need later
 
 
