@@ -10,9 +10,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from antlr4.atn.ParserATNSimulator import ParserATNSimulator
 from antlr4.atn.PredictionMode import PredictionMode
+from antlr4.dfa.DFA import DFA
 from antlr4.error.Errors import ParseCancellationException
 from antlr4.error.ErrorStrategy import BailErrorStrategy
+from antlr4.PredictionContext import PredictionContextCache
 from luaparser.parser.LuaParser import LuaParser
 
 from lua2py import literals
@@ -69,19 +72,24 @@ def parse(source: SourceFile, std: str = "thr") -> tuple[Chunk | None, list[Diag
 def arranged(tokens: list[Token]) -> Any:
     """luaparser's parse tree of tokens that the grammar accepted.
 
-    SLL prediction takes `f(1)(1)(1)...` in linear time; full LL, which takes quadratic time for it, only if SLL
-    finds no way.
+    SLL prediction takes `f(1)(1)(1)...` in linear time, full LL in quadratic. Where both find a way it is the same;
+    but SLL finds none through `a.k, f(x).k = 1, 2`.
     """
     try:
-        return _parser(tokens, PredictionMode.SLL).start_()
+        return parser_of(tokens, PredictionMode.SLL).start_()
     except ParseCancellationException:
-        return _parser(tokens, PredictionMode.LL).start_()
+        return parser_of(tokens, PredictionMode.LL).start_()
 
 
-def _parser(tokens: list[Token], mode: Any) -> Any:
+def parser_of(tokens: list[Token], mode: Any) -> Any:
+    """luaparser's parser, which stops at the first thing it doesn't understand."""
     parser = LuaParser(dressed(tokens))
     parser.removeErrorListeners()
     parser._errHandler = BailErrorStrategy()
+    if mode == PredictionMode.LL:
+        # What SLL learned is shared by all parsers and would mislead LL: start afresh.
+        states = [DFA(state, number) for number, state in enumerate(parser.atn.decisionToState)]
+        parser._interp = ParserATNSimulator(parser, parser.atn, states, PredictionContextCache())
     parser._interp.predictionMode = mode
     return parser
 
