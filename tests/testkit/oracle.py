@@ -74,7 +74,7 @@ def ask_lua(expressions: Sequence[str], prelude: str = "") -> list[str]:
         f"(function ()\n{chr(10).join(questions[at : at + 100])}\nend)()"
         for at in range(0, len(questions), 100)
     ]
-    program = _PRELUDE + prelude + "\n" + ";\n".join(chunks)
+    program = _PRELUDE + prelude + ";\n" + ";\n".join(chunks)
     return run_lua(program).decode("latin-1").splitlines()
 
 

@@ -270,10 +270,12 @@ class Lines:
         line = self._file.read()
         if line.__class__ is tuple:
             raise RuntimeFault(str(line[1]))
-        if line is None and self._close:
+        if line is not None:
+            return line
+        if self._close:
             self._file.close()
-        return line
+        return ()
 
     def __iter__(self) -> Iterator[Any]:
-        while (line := self()) is not None:
+        while (line := self()) != ():
             yield line

@@ -8,7 +8,18 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from msys.lua import Coroutine, Table, coroutine, error, iterate, pcall, setmetatable, string, table, type
+from msys.lua import (
+    Coroutine,
+    Table,
+    coroutine,
+    error,
+    iterate,
+    pcall,
+    setmetatable,
+    string,
+    table,
+    type,
+)
 from msys.ports import set_waiter, wait
 
 yield_, resume, create, wrap, status = (
@@ -27,7 +38,9 @@ def test_values_travel_both_ways() -> None:
         return d, e
 
     thread = create(body)
-    assert isinstance(thread, Coroutine) and type(thread) == "thread" and status(thread) == "suspended"
+    assert (
+        isinstance(thread, Coroutine) and type(thread) == "thread" and status(thread) == "suspended"
+    )
     assert resume(thread, 1, 2) == (True, 3)
     assert resume(thread, 10) == (True, 20, "two")
     assert resume(thread, "x", "y") == (True, "x", "y")
@@ -92,7 +105,9 @@ def test_status_while_nested() -> None:
     seen: list[Any] = []
 
     def inner() -> None:
-        seen.append((status(outer_thread), status(inner_thread), coroutine.running() is inner_thread))
+        seen.append(
+            (status(outer_thread), status(inner_thread), coroutine.running() is inner_thread)
+        )
         seen.append(resume(outer_thread))
         seen.append(resume(inner_thread))
 

@@ -132,7 +132,9 @@ def test_newindex_function_table_and_chain() -> None:
 
 
 def test_nil_key_goes_to_newindex_but_not_into_a_table() -> None:
-    t = setmetatable(Table(), Table({"__newindex": lambda t, key, value: rawset(t, "nilkey", value)}))
+    t = setmetatable(
+        Table(), Table({"__newindex": lambda t, key, value: rawset(t, "nilkey", value)})
+    )
     setindex(t, None, 1)
     assert t["nilkey"] == 1
     assert pcall(setindex, setmetatable(Table(), Table()), None, 1) == (False, "table index is nil")
@@ -148,7 +150,9 @@ def test_arithmetic_and_bits_ask_left_then_right() -> None:
     def named(name: str) -> Any:
         return lambda *_: name
 
-    metatable = Table({f"__{name}": named(name) for name in ("add", "sub", "unm", "concat", "and", "not")})
+    metatable = Table(
+        {f"__{name}": named(name) for name in ("add", "sub", "unm", "concat", "and", "not")}
+    )
     a, b = many(metatable, 2)
     assert (add(a, 1), add(1, a), sub(a, b), neg(a), concat("x", a), concat(a, 1)) == (
         "add", "add", "sub", "unm", "concat", "concat",
@@ -172,7 +176,9 @@ def test_comparison_needs_the_same_handler_on_both_sides() -> None:
     assert lt(a, b) and not lt(b, a) and le(a, c) and not le(b, a)
     assert (a < b, a <= b, a > b, a >= b) == (True, True, False, False)
     assert eq(a, c) and a == c and not eq(a, b) and a != b and not rawequal(a, c)
-    other = setmetatable(Table({"v": 1}), Table({"__eq": lambda x, y: True, "__lt": lambda x, y: True}))
+    other = setmetatable(
+        Table({"v": 1}), Table({"__eq": lambda x, y: True, "__lt": lambda x, y: True})
+    )
     assert not eq(a, other) and a != other
     assert pcall(lt, a, other) == (False, "attempt to compare two table values")
     assert pcall(lt, a, 1) == (False, "attempt to compare table with number")

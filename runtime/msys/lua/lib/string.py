@@ -114,7 +114,7 @@ class Matches:
         self._found = found
 
     def __call__(self, *_: Any) -> Any:
-        return next(self._found, None)
+        return next(self._found, ())
 
     def __iter__(self) -> Iterator[Any]:
         return self._found
