@@ -10,10 +10,11 @@ from typing import Any
 from msys.arguments import bad_argument, check_number, check_string, check_table, optional_string
 from msys.catalog.binding import documented
 from msys.lua import ABSENT, Table, Userdata
-from msys.lua.bytestr import ascii_lower, to_bytes, to_str
+from msys.lua.bytestr import to_bytes, to_str
+from msys.named_values import NamedValues
 from msys.ports import HttpReply, PortError, current, wait
 
-__all__ = ["Client", "Headers", "new"]
+__all__ = ["Client", "new"]
 
 METHODS = ("GET", "POST", "PUT", "DELETE")
 CURL = {  # word of the port -> libcurl's number
@@ -30,22 +31,6 @@ CURL = {  # word of the port -> libcurl's number
     "PEER_FAILED_VERIFICATION": 60,
     "FILESIZE_EXCEEDED": 63,
 }
-
-
-class Headers(Table):
-    """Header values by name; a name is found whatever its case."""
-
-    __slots__ = ()
-    __hash__ = object.__hash__
-
-    def __missing__(self, key: Any) -> Any:
-        if not isinstance(key, str):
-            return None
-        wanted = ascii_lower(key)
-        for name, value in self.items():
-            if isinstance(name, str) and ascii_lower(name) == wanted:
-                return value
-        return None
 
 
 class Client(Userdata):
@@ -113,7 +98,7 @@ class Client(Userdata):
         "client:parse_headers",
         assumed="without an argument the last reply's; the last of equal names wins; names in any case",
     )
-    def parse_headers(self, headers: Any = ABSENT) -> Headers:
+    def parse_headers(self, headers: Any = ABSENT) -> NamedValues:
         """Header lines as name → value; names are found in any case, the last of equal ones wins.
 
         headers: what `get_headers` gave; without it those of the last reply.
@@ -121,14 +106,12 @@ class Client(Userdata):
         """
         given = headers is not ABSENT and headers is not None
         lines = check_table("parse_headers", 1, headers) if given else self.get_headers()
-        found = Headers()
+        found = NamedValues()
         at = 1
         while (line := lines[at]) is not None:
             name, colon, value = str(line).partition(":")
             if colon and " " not in name.strip():
-                for known in [k for k in found if ascii_lower(k) == ascii_lower(name.strip())]:
-                    del found[known]
-                found[name.strip()] = value.strip()
+                found.put(name.strip(), value.strip())
             at += 1
         return found
 
