@@ -1,16 +1,18 @@
 """Making operation n fail, for every n: what a promise about mail is tested with.
 
-`FaultyEnvironment` stands in for an LMDB environment and breaks its nth write, before or after LMDB did it. The test
-loops n until nothing fails any more.
+`FaultyEnvironment` stands in for an LMDB environment and breaks its nth write; `FaultySpool` stands in for any spool
+and breaks its nth call, before or after the call took effect. A test loops n until nothing fails any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
 import lmdb
+
+from moonpost.spool.interface import Change, Spool, SpoolError
 
 COUNTED = ("put", "delete", "pop")
 
@@ -82,3 +84,36 @@ class FaultyTransaction:
             return found(*args, **options)
 
         return counted
+
+
+class FaultySpool:
+    """A spool whose changes and readings count. late: the call takes effect, and fails all the same."""
+
+    def __init__(self, spool: Spool, faults: Faults, *, late: bool = False) -> None:
+        self._spool = spool
+        self._faults = faults
+        self._late = late
+
+    async def commit(self, changes: Sequence[Change]) -> None:
+        if self._late:
+            await self._spool.commit(changes)
+        self._count()
+        if not self._late:
+            await self._spool.commit(changes)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._spool, name)
+        if name not in ("due", "get_body"):
+            return found
+
+        async def counted(*args: Any, **options: Any) -> Any:
+            self._count()
+            return await found(*args, **options)
+
+        return counted
+
+    def _count(self) -> None:
+        try:
+            self._faults.count()
+        except lmdb.Error as error:
+            raise SpoolError(str(error)) from error
