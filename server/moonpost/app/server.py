@@ -24,13 +24,11 @@ from moonpost.app.delivery_hooks import DeliveryHooks
 from moonpost.app.listeners import esmtp_listeners, hostname
 from moonpost.app.log import EventStream, ServerLog
 from moonpost.app.outbox import Injection, Outbox
-from moonpost.app.sessions import ServerSessions
 from moonpost.app.storage import Logs, open_logs
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
 from moonpost.inbound.listener import Listener
-from moonpost.inbound.registry import Registry
 from moonpost.inbound.service import Service
 from moonpost.policy.bridge import Bridge
 from moonpost.policy.host import Host, HostSettings, Reloaded
@@ -49,7 +47,6 @@ class Server:
     def __init__(self, config: Config, *, view: str = "py") -> None:
         self.live = LiveConfiguration(config)
         self.clock = LoopClock()
-        self.registry = Registry()
         self._view = view
         self._stack = AsyncExitStack()
         self._listeners: list[Listener] = []
@@ -130,7 +127,7 @@ class Server:
             state=MemoryState(now=self.clock.now),
             configuration=self.live,
             pools=pools,
-            sessions=ServerSessions(self.registry, audit),
+            sessions=audit,
         )
         self.audit = audit
         loader = Loader(
@@ -194,7 +191,7 @@ class Server:
                 self.host,
                 self.keeper,
                 self.log,
-                self.registry,
+                self.audit,
                 loop,
                 bouncer=self.notices,
                 now=self.clock.now,
