@@ -13,6 +13,7 @@ from msys.arguments import check_integer
 from msys.catalog.binding import documented
 from msys.lua import ABSENT, Userdata
 from msys.message import Message
+from msys.missing import Missing
 from msys.opendkim import dkim as lib
 from msys.ports import current
 from msys.validate import signing
@@ -30,6 +31,9 @@ __all__ = [
     "verify_results_get_item",
     "verify_status_to_string",
 ]
+
+
+reflect: Any = Missing("msys.validate.dkim.reflect")
 
 
 class Status(IntEnum):
