@@ -129,6 +129,11 @@ class ValidationContext(Userdata):
         self.tarpit_s: float = 0.0
         self.changed_at: tuple[str, int] | None = None
 
+    def __getitem__(self, key: Any) -> Any:
+        if key == "disconnect":  # Lua reads the field; calling finds the method without coming here
+            return int(self.disconnect_flag)
+        return super().__getitem__(key)
+
     # For the server
 
     def begin(self, code: int = 250, note: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from msys import core
-from msys.lua import LuaError, Table, index, invoke, length, setindex
+from msys.lua import LuaError, Table, index, invoke, length, setindex, tostring
 from msys.testing.policy import policy
 from msys.vctx import ValidationContext
 
@@ -94,6 +94,16 @@ def test_disconnect_is_a_method_and_a_field() -> None:
     invoke(other, "disconnect", 421)
     assert (other.code, other.disconnect_flag) == (421, True)
     assert other.note
+    with policy() as here:
+        here.environment.class_metatables[ValidationContext] = Table(
+            {"__index": Table({"mine": lambda v: 7})}
+        )
+        invoke(other, "disconnect", 550, "x")
+        assert (other.code, invoke(other, "mine"), tostring(index(other, "disconnect"))) == (
+            550,
+            7,
+            "1",
+        )
     third = ValidationContext()
     third.disconnect()
     assert (third.code, third.disconnect_flag) == (421, True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from msys.lua.calls import call
 from msys.lua.environment import environment, present_environment
 from msys.lua.errors import OperandError
 from msys.lua.metatables import metamethod, metatable_of_class, one
@@ -44,6 +45,13 @@ def _index_userdata(receiver: Userdata, key: Any) -> Any:
         if handler is not None:
             return one(handler(receiver, key))
     return value
+
+
+def _may_add(receiver: Userdata, name: str) -> bool:
+    """Whether a script gave the receiver's class a method of this name, or a function that may know one."""
+    shared = metatable_of_class(receiver.__class__)
+    handler = None if shared is None else shared["__index"]
+    return handler[name] is not None if isinstance(handler, Table) else handler is not None
 
 
 def setindex(receiver: Any, key: Any, value: Any) -> None:
@@ -91,26 +99,37 @@ def method(receiver: Any, name: str) -> Any:
     return index(receiver, name)
 
 
+def _function_of(receiver: Any, name: str) -> Any:
+    """What `receiver:name()` calls; nil when there is no such method."""
+    if isinstance(receiver, Table):
+        return receiver[name]
+    if isinstance(receiver, Userdata):
+        env = present_environment()
+        if env is None or not env.class_metatables:
+            function = lua_method(receiver.__class__, name)
+            if function is not None:
+                return function
+        return _index_userdata(receiver, name)
+    return method(receiver, name)
+
+
 def invoke(receiver: Any, name: str, *args: Any) -> Any:
     """`receiver:name(args)`."""
-    if isinstance(receiver, Table):
-        function = receiver[name]
-    elif isinstance(receiver, Userdata):
-        env = present_environment()
-        if env is not None and env.class_metatables:
-            function = _index_userdata(receiver, name)
-        else:
-            function = lua_method(receiver.__class__, name)
-            if function is None:
-                function = _index_userdata(receiver, name)
-    else:
-        function = method(receiver, name)
+    function = receiver[name] if receiver.__class__ is Table else _function_of(receiver, name)
     try:
         return function(receiver, *args)
     except TypeError:
         if not callable(function):
             raise OperandError("call", function, name=f"method '{name}'") from None
         raise
+
+
+def call_method(receiver: Any, name: str, *args: Any) -> tuple[Any, ...]:
+    """All results of `receiver:name(args)`."""
+    function = receiver[name] if receiver.__class__ is Table else _function_of(receiver, name)
+    if not callable(function):
+        raise OperandError("call", function, name=f"method '{name}'")
+    return call(function, receiver, *args)
 
 
 def length(value: Any) -> int:
