@@ -4,7 +4,7 @@ Names follow Lua where Lua has a name, so some of Python's are covered over here
 """
 
 from msys.lua.absent import ABSENT
-from msys.lua.access import index, invoke, length, method, setindex
+from msys.lua.access import call_method, index, invoke, length, method, setindex
 from msys.lua.arithmetic import (
     add,
     band,
@@ -23,8 +23,8 @@ from msys.lua.arithmetic import (
     sub,
 )
 from msys.lua.bytestr import u8
-from msys.lua.calls import adjust, call, first, pack, returns_nothing, values
-from msys.lua.compare import eq, le, lt, truthy
+from msys.lua.calls import adjust, call, first, forward, pack, returns_nothing, values
+from msys.lua.compare import eq, ge, gt, le, lt, truthy
 from msys.lua.coroutines import Coroutine
 from msys.lua.environment import Environment, enter, environment
 from msys.lua.errors import LuaError, LuaExit
@@ -84,6 +84,7 @@ __all__ = [
     "bor",
     "bxor",
     "call",
+    "call_method",
     "collectgarbage",
     "concat",
     "coroutine",
@@ -96,9 +97,12 @@ __all__ = [
     "eq",
     "error",
     "first",
+    "forward",
     "gcinfo",
+    "ge",
     "getfenv",
     "getmetatable",
+    "gt",
     "index",
     "intdiv",
     "invoke",

@@ -68,3 +68,9 @@ def adjust(result: Any, wanted: int) -> tuple[Any, ...]:
 def pack(found: tuple[Any, ...]) -> Any:
     """A tuple of values as a result: one bare, several a tuple."""
     return found[0] if len(found) == 1 else found
+
+
+def forward(function: Callable[..., Any], *args: Any) -> Any:
+    """What `return function(args)` returns: bare, a tuple, or no value at all."""
+    found = call(function, *args)
+    return found[0] if len(found) == 1 else found

@@ -60,3 +60,13 @@ def le(left: Any, right: Any) -> bool:
     elif (first is int or first is float) and (second is int or second is float):
         return left <= right  # type: ignore[no-any-return]
     return less_or_equal(left, right)
+
+
+def gt(left: Any, right: Any) -> bool:
+    """`left > right`, which Lua asks the other way round."""
+    return lt(right, left)
+
+
+def ge(left: Any, right: Any) -> bool:
+    """`left >= right`, which Lua asks the other way round."""
+    return le(right, left)

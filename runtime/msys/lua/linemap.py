@@ -79,4 +79,9 @@ def forget_map(code_filename: str) -> None:
 
 
 def map_of(code: CodeType) -> LineMap | None:
-    return _maps.get(code.co_filename)
+    """The map of generated code. Code compiled under a `.lua` name has Lua's own lines."""
+    filename = code.co_filename
+    found = _maps.get(filename)
+    if found is None and filename.endswith(".lua"):
+        found = _maps[filename] = LineMap(filename.rpartition("/")[2], identical=True)
+    return found
