@@ -39,7 +39,7 @@ class Programs:
             lines.append(f"return {self.expressions(depth)}")
         elif last < 0.3 and self.loops:
             lines.append("break")
-        return self.chance.choice((" ", " ; ")).join(lines)  # one line: bytecode has line numbers
+        return " ; ".join(lines)  # one line: bytecode has line numbers
 
     def statement(self, depth: int) -> str:
         if depth <= 0:

@@ -45,8 +45,8 @@ def check(
 ) -> list[Diagnostic]:
     """All findings of one script, in source order.
 
-    provided: the documented names that exist when the script runs here (`msys.pcre.match`, `msg:header`); None
-    to ask nothing of that. script_name: the name of the configuration stanza that loads the script.
+    provided: the names of the catalogue that have a function here (`msys.pcre.match`, `msg:header`); None to ask
+    nothing of that. script_name: the name of the configuration stanza that loads the script.
     """
     with deep_recursion():
         subject = Subject(source, chunk, scopes, script_name)

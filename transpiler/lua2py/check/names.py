@@ -127,15 +127,14 @@ def misspelled_globals(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def not_provided(subject: Subject, provided: frozenset[str]) -> Iterator[Diagnostic]:
-    """L306: documented, and not there when the script runs here. L307: there, and deprecated."""
+    """L306: in the catalogue, and not there when the script runs here. L307: there, and deprecated."""
     uses: list[tuple[tree.Span, str]] = [(node.span, path) for node, path in paths(subject)]
     for node in subject.nodes:
         if isinstance(node, tree.Invoke) and (receiver := subject.receiver(node.object)):
             uses.append((node.name_span, f"{receiver}:{node.name}"))
     for span, name in uses:
         rows = known.rows(name)
-        listed = bool(rows) or name in known.functions()
-        if listed and name not in provided:
+        if rows and name not in provided:
             yield subject.found("L306", span, name=name)
         elif any(row.deprecated for row in rows):
             yield subject.found("L307", span, name=name)
