@@ -29,6 +29,9 @@ CACHED = (
     20_000  # chosen: answers kept; a queue asks for some forty options of each binding and domain
 )
 
+# Libraries of the original that are part of moonpost: a script stanza for one loads nothing.
+BUILT_IN_SOURCES = frozenset({"msys.boot", "msys.adaptive"})
+
 # pool -> threads, as the original server has them
 BUILT_IN_POOLS: Mapping[str, int] = {
     "SwapOut": 5,
@@ -156,6 +159,7 @@ class Config:
             for stanza in self.root.named("scriptlet")
             if stanza.get("enabled") is not False
             for script in stanza.named("script")
+            if str(script.get("source")).replace("/", ".") not in BUILT_IN_SOURCES
         ]
 
     def thread_pools(self) -> dict[str, ThreadPool]:

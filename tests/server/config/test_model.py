@@ -148,9 +148,8 @@ def test_bindings_and_groups(config: Config) -> None:
     assert config.group_of("plain") == "default"
 
 
-def test_scripts_come_in_file_order_over_all_stanzas(config: Config) -> None:
+def test_scripts_come_in_file_order_without_the_built_in_ones(config: Config) -> None:
     assert [(script.name, script.source) for script in config.scripts()] == [
-        ("boot", "msys.boot"),
         ("first", "policies/first"),
         ("second", "policies.second"),
     ]
