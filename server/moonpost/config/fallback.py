@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
+from weakref import WeakKeyDictionary
 
 from moonpost.config.node import Node
 from moonpost.config.patterns import is_pattern, matches
@@ -38,15 +39,36 @@ def _matching(scope: Node, domain: str, host: str) -> Iterator[Node]:
 
 
 def _of_kind(scope: Node, kind: str, name: str) -> Iterator[Node]:
-    wanted = name.lower().rstrip(".")
-    patterns: list[Node] = []
-    for node in scope.named(kind):
-        instance = node.instance or ""
-        if is_pattern(instance):
-            patterns.append(node)
-        elif instance.lower().rstrip(".") == wanted:
-            yield node
+    wanted = _folded(name)
+    exact, patterns = _index(scope, kind)
+    if wanted in exact:
+        yield exact[wanted]
     yield from (node for node in patterns if matches(node.instance or "", wanted))
+
+
+Index = tuple[dict[str, Node], list[Node]]  # stanzas by name, and patterns in file order
+
+# A configuration may have thousands of Domain stanzas and is asked about each domain that gets mail.
+_indexes: WeakKeyDictionary[Node, dict[str, Index]] = WeakKeyDictionary()
+
+
+def _index(scope: Node, kind: str) -> Index:
+    of_scope = _indexes.setdefault(scope, {})
+    found = of_scope.get(kind)
+    if found is None:
+        nodes = scope.named(kind)
+        exact = {
+            _folded(node.instance or ""): node
+            for node in reversed(nodes)  # of two spellings the first one holds
+            if not is_pattern(node.instance or "")
+        }
+        patterns = [node for node in nodes if is_pattern(node.instance or "")]
+        found = of_scope[kind] = (exact, patterns)
+    return found
+
+
+def _folded(name: str) -> str:
+    return name.lower().rstrip(".")
 
 
 def group_of(root: Node, binding: str) -> Node | None:

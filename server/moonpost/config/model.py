@@ -61,7 +61,7 @@ class ThreadPool:
     backlog: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Config:
     """What a configuration file says. `notes` are its warnings and notes."""
 

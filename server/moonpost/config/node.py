@@ -28,9 +28,9 @@ class Setting:
     written: Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Node:
-    """One scope; every stanza of the same name and instance is merged into it."""
+    """One scope; every stanza of the same name and instance is merged into it. Compared by identity."""
 
     row: ScopeRow
     instance: str | None
