@@ -19,20 +19,23 @@ UNKNOWN = "unknown"  # the client of mail that came over no connection
 
 def field(value: object) -> str:
     """A value that stands between two `@`."""
-    return _clean(str(value), "@\\")
+    text = _readable(str(value))
+    if text.isprintable() and "@" not in text and "\\" not in text:
+        return text
+    return _escape(text, "@\\")
 
 
 def text(value: object) -> str:
     """Free text at the end of a line."""
-    return _clean(str(value), "\\")
+    text = _readable(str(value))
+    if text.isprintable() and "\\" not in text:
+        return text
+    return _escape(text, "\\")
 
 
-def _clean(value: str, special: str) -> str:
-    value = _readable(value)
-    if value.isprintable() and not any(char in value for char in special):
-        return value
+def _escape(text: str, special: str) -> str:
     return "".join(
-        char if char.isprintable() and char not in special else _escaped(char) for char in value
+        char if char.isprintable() and char not in special else _escaped(char) for char in text
     )
 
 
