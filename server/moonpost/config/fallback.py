@@ -6,6 +6,7 @@ Pure look-ups in a tree. The first scope that sets the option decides; a default
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from weakref import WeakKeyDictionary
 
@@ -40,19 +41,26 @@ def _matching(scope: Node, domain: str, host: str) -> Iterator[Node]:
 
 def _of_kind(scope: Node, kind: str, name: str) -> Iterator[Node]:
     wanted = _folded(name)
-    exact, patterns = _index(scope, kind)
-    if wanted in exact:
-        yield exact[wanted]
-    yield from (node for node in patterns if matches(node.instance or "", wanted))
+    index = _index(scope, kind)
+    if wanted in index.exact:
+        yield index.exact[wanted]
+    yield from (node for node in index.patterns if matches(node.instance or "", wanted))
 
 
-Index = tuple[dict[str, Node], list[Node]]  # stanzas by name, and patterns in file order
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The inner scopes of one kind: all, those by name, and patterns in file order."""
+
+    nodes: list[Node]
+    exact: dict[str, Node]
+    patterns: list[Node]
+
 
 # A configuration may have thousands of Domain stanzas and is asked about each domain that gets mail.
-_indexes: WeakKeyDictionary[Node, dict[str, Index]] = WeakKeyDictionary()
+_indexes: WeakKeyDictionary[Node, dict[str, _Index]] = WeakKeyDictionary()
 
 
-def _index(scope: Node, kind: str) -> Index:
+def _index(scope: Node, kind: str) -> _Index:
     of_scope = _indexes.setdefault(scope, {})
     found = of_scope.get(kind)
     if found is None:
@@ -63,7 +71,7 @@ def _index(scope: Node, kind: str) -> Index:
             if not is_pattern(node.instance or "")
         }
         patterns = [node for node in nodes if is_pattern(node.instance or "")]
-        found = of_scope[kind] = (exact, patterns)
+        found = of_scope[kind] = _Index(nodes, exact, patterns)
     return found
 
 
@@ -73,7 +81,7 @@ def _folded(name: str) -> str:
 
 def group_of(root: Node, binding: str) -> Node | None:
     """The group that contains a binding."""
-    for group in root.named("binding_group"):
+    for group in _index(root, "binding_group").nodes:
         if group.child("binding", binding):
             return group
     return None
@@ -100,7 +108,7 @@ def listener_chain(root: Node, listener: str, listen: str, peer: str) -> Iterato
 
 def pathway_chain(root: Node, name: str) -> Iterator[Node]:
     """A pathway in its group, the pathway, the group."""
-    for group in root.named("pathway_group"):
+    for group in _index(root, "pathway_group").nodes:
         member = group.child("pathway", name)
         if member is not None:
             yield member
@@ -120,7 +128,7 @@ def _peers(scope: Node, peer: str) -> list[Node]:
     address = ip_address(peer.partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     found: list[tuple[int, Node]] = []
-    for node in scope.named("peer"):
+    for node in _index(scope, "peer").nodes:
         network = ip_network(node.instance or "", strict=False)
         if (mapped or address) in network:
             found.append((network.prefixlen, node))
