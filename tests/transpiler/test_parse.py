@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import threading
 from dataclasses import fields
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lua2py import tree
+from lua2py.depth import deep_recursion
 from lua2py.parse import chunk_id, lua_message, parse
 from lua2py.source import SourceFile
 from lua2py.walk import nodes
@@ -396,3 +398,13 @@ def test_any_text_gives_a_tree_or_a_mistake(words: list[str], std: str, spaced: 
         line, carets = source.excerpt(one.span)
         assert carets.strip(" ") == "^" * len(carets.strip(" "))
         assert len(carets) <= len(line) + 1
+
+
+def test_the_recursion_limit_is_given_back_by_the_last_pass() -> None:
+    before = sys.getrecursionlimit()
+    outer, inner = deep_recursion(), deep_recursion()
+    with outer:
+        inner.__enter__()
+    assert sys.getrecursionlimit() > before
+    inner.__exit__(None, None, None)
+    assert sys.getrecursionlimit() == before

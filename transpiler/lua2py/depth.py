@@ -12,13 +12,20 @@ from contextlib import contextmanager
 
 FRAMES = 20_000  # 200 levels of Lua take luaparser at most a third of it
 
+# The limit to go back to, once for each pass that runs: passes of several threads may overlap, and the limit is
+# one for all of them.
+_running: list[int] = []
+
 
 @contextmanager
 def deep_recursion() -> Iterator[None]:
-    """Raise Python's recursion limit inside the block."""
-    before = sys.getrecursionlimit()
+    """Raise Python's recursion limit inside the block, and until the last overlapping one ends."""
+    before = _running[0] if _running else sys.getrecursionlimit()
+    _running.append(before)
     sys.setrecursionlimit(max(before, FRAMES))
     try:
         yield
     finally:
-        sys.setrecursionlimit(before)
+        _running.pop()
+        if not _running:
+            sys.setrecursionlimit(before)

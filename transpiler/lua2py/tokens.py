@@ -201,17 +201,16 @@ class _Scan:
             if token.kind == MISTAKE:
                 self.tokens.append(token)
                 return len(text)
-            self.note(at, token.end, str(token.value), long=True)
+            self.note(at, token.end, str(token.value), line, long=True)
             return token.end
         rest = REST_OF_LINE.match(text, inside)
         assert rest is not None
-        self.note(at, rest.end(), rest.group(), long=False)
+        self.note(at, rest.end(), rest.group(), line, long=False)
         return rest.end()
 
-    def note(self, at: int, end: int, text: str, *, long: bool) -> None:
-        line_start = max(self.text.rfind("\n", 0, at), self.text.rfind("\r", 0, at)) + 1
+    def note(self, at: int, end: int, text: str, line: int, *, long: bool) -> None:
         before = self.tokens[-1].end if self.tokens else 0
-        trailing = before > line_start
+        trailing = before > self.source.line_starts[line - 1]
         self.comments.append(Comment(self.source.span(at, end), text, trailing, long))
 
 
