@@ -210,6 +210,11 @@ class Diagnostic:
         return "\n".join(lines)
 
 
+def render(item: Diagnostic) -> str:
+    """The text form, as a function to map with."""
+    return item.render()
+
+
 def diagnostic(code: str, place: Place, message: str, help: str = "") -> Diagnostic:
     """A diagnostic with the severity of its code."""
     return Diagnostic(code, message, place, help, RULES[code].severity)
