@@ -42,6 +42,10 @@ from moonpost.spool.interface import SpoolError, SpoolFull
 PARKED = object()  # the steps go on when a chunk has come
 
 
+class Gone(Exception):
+    """The connection ended in the middle of an exchange; nobody is to blame here."""
+
+
 class Driving:
     """The part of a session that knows steps; the other part knows the socket."""
 
@@ -56,6 +60,7 @@ class Driving:
 
     if TYPE_CHECKING:
 
+        def connection_lost(self, error: Exception | None) -> None: ...
         def pump(self) -> None: ...
         def flush(self) -> None: ...
         async def start_tls(self, action: StartTls) -> dict[str, str] | None: ...
@@ -112,6 +117,10 @@ class Driving:
     async def _finish(self, steps: Steps, awaitable: Awaitable[Any]) -> None:
         try:
             value = await awaitable
+        except Gone as error:
+            self._task = None
+            self.connection_lost(error)
+            return
         except Exception as error:
             self._steps = self._task = None
             self._crashed(error)
@@ -150,7 +159,8 @@ class Driving:
     def lost(self) -> None:
         """The connection is gone; nobody hears the answers any more."""
         if self._must_finish and self._task is not None:
-            return  # `_finish` ends the session when the spool has answered
+            self.service.watch(self._task)  # it ends the session when the spool has answered
+            return
         if self._task is not None:
             self._task.cancel()
         if self._steps is not None:

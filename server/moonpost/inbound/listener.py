@@ -93,5 +93,7 @@ class Listener:
             await asyncio.sleep(STOP_POLL_S)
         for session in list(self.service.sessions):
             session.abort()
+        while self.service.sessions:
+            await asyncio.sleep(0)  # asyncio tells them in its next turn
         await self.service.settled()
         self._server = None

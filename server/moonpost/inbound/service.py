@@ -66,7 +66,10 @@ class Service:
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Finish something that no connection waits for."""
-        task = self.loop.create_task(work)
+        self.watch(self.loop.create_task(work))
+
+    def watch(self, task: asyncio.Task[None]) -> None:
+        """A task that a stop waits for."""
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 

@@ -14,7 +14,7 @@ from typing import Any
 from aiosmtpd.proxy_protocol import get_proxy
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session, _AuthMechAttr
 
-from moonpost.inbound.driving import Driving
+from moonpost.inbound.driving import Driving, Gone
 from moonpost.inbound.intake import Content, Intake, Line
 from moonpost.inbound.service import Service
 from moonpost.inbound.tls import connection_keys
@@ -211,9 +211,12 @@ class SmtpSession(Driving, SMTP):
         old, context = self.transport, self.service.settings.tls
         assert old is not None and context is not None
         # What reaches data_received from here on was sent inside TLS.
-        self.transport = await self.loop.start_tls(old, self, context, server_side=True)
+        try:
+            self.transport = await self.loop.start_tls(old, self, context, server_side=True)
+        except OSError as error:  # no handshake, or none in time
+            raise Gone from error
         if self.transport is None:
-            raise ConnectionError("the connection ended during the TLS handshake")
+            raise Gone
         return connection_keys(self.transport.get_extra_info("ssl_object"))
 
     async def authenticate(self, action: Authenticate) -> tuple[str, str, str] | None:
