@@ -14,15 +14,15 @@ from msys.lua.environment import environment
 __all__ = ["cast", "getClassMetaTable", "type"]
 
 
-def classes() -> dict[str, builtins.type[Userdata]]:
-    """Every userdata class that has been loaded, by the name `msys.type` gives it."""
-    found: dict[str, builtins.type[Userdata]] = {}
+def classes() -> dict[str, list[builtins.type[Userdata]]]:
+    """The userdata classes that have been loaded, by the name `msys.type` gives them."""
+    found: dict[str, list[builtins.type[Userdata]]] = {}
     waiting = [Userdata]
     while waiting:
         cls = waiting.pop()
         waiting += cls.__subclasses__()
         if cls is not Userdata:
-            found.setdefault(cls.lua_type, cls)
+            found.setdefault(cls.lua_type, []).append(cls)
     return found
 
 
@@ -62,10 +62,10 @@ def getClassMetaTable(classnamestring: str) -> Table | None:
     Source: lua.ref.msys.getClassMetaTable.
     """
     wanted = check_string("getClassMetaTable", 1, classnamestring)
-    for name, cls in classes().items():
+    for name, family in classes().items():
         if wanted in (name, name.rpartition(":")[2]):
             metatables = environment().class_metatables
-            if cls not in metatables:
-                metatables[cls] = Table({"__index": Table(), "__name": name})
-            return metatables[cls]
+            shared = metatables.get(family[0]) or Table({"__index": Table(), "__name": name})
+            metatables.update(dict.fromkeys(family, shared))
+            return shared
     return None

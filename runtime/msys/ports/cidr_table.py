@@ -99,7 +99,9 @@ def parse_rbldnsd(text: str, txt: bool) -> tuple[list[tuple[str, str]], list[str
         if line[0] == ":":
             default = line
             continue
-        match = V4_LINE.match(line) or V6_LINE.match(line)
+        match = V6_LINE.match(line)
+        if match is None or network(match["block"]) is None:
+            match = V4_LINE.match(line)
         blocks = None if match is None else _blocks(match["block"])
         if match is None or not blocks:
             rejected.append(raw)

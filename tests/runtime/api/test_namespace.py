@@ -73,9 +73,9 @@ def test_python_names_fail_the_same_way() -> None:
         with pytest.raises(LuaError, match="is not provided"):
             function()
     with pytest.raises(AttributeError):
-        msys.av.misspelt
+        _ = msys.av.misspelt
     with pytest.raises(AttributeError):
-        msys.nothing_of_the_kind
+        _ = msys.nothing_of_the_kind
 
 
 def test_every_export_is_there_for_the_type_checker_too() -> None:
