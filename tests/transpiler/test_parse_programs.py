@@ -1,4 +1,4 @@
-"""Random programs, parsed, written again from the tree and compiled by luac: the bytecode must be the same."""
+"""Random programs: written again from the tree they must compile to the same bytecode, names must mean the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from antlr4.error.Errors import ParseCancellationException
 
 from lua2py import tree
 from lua2py.build import Builder
+from lua2py.check import check
 from lua2py.parse import arranged, parse, parser_of
+from lua2py.scopes import resolve
 from lua2py.source import SourceFile
 from lua2py.tokens import lex
 
@@ -234,7 +236,7 @@ def bytecode(text: str, folder: Path, name: str) -> bytes:
 
 @pytest.mark.skipif(not LUAC, reason="needs luac5.1 (Debian package lua5.1)")
 def test_the_tree_says_all_that_the_text_says(tmp_path: Path) -> None:
-    for seed in range(150):
+    for seed in range(100):
         text = Programs(seed).block(3)
         chunk, found = parse(SourceFile.of_text(text), "5.1")
         assert chunk is not None, (text, [one.message for one in found])
@@ -242,6 +244,29 @@ def test_the_tree_says_all_that_the_text_says(tmp_path: Path) -> None:
         assert bytecode(text, tmp_path, "a") == bytecode(again, tmp_path, "b"), (
             f"{text}\n---\n{again}"
         )
+
+
+@pytest.mark.skipif(not LUAC, reason="needs luac5.1 (Debian package lua5.1)")
+def test_names_mean_what_luac_takes_them_for(tmp_path: Path) -> None:
+    assert LUAC
+    for seed in range(40):
+        text = Programs(seed).block(3)
+        source = SourceFile.of_text(text)
+        chunk, _ = parse(source, "5.1")
+        assert chunk is not None
+        scopes = resolve(chunk)
+        said = subprocess.run(
+            [LUAC, "-l", "-p", "-"], input=text, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+        told = {
+            code: {line.split()[-1] for line in said if code in line.split()}
+            for code in ("GETGLOBAL", "SETGLOBAL", "GETUPVAL", "SETUPVAL")
+        }
+        captured = {symbol.name for symbol in scopes.locals if symbol.captured}
+        assert told["GETGLOBAL"] == scopes.globals_read, text
+        assert told["SETGLOBAL"] == scopes.globals_written, text
+        assert told["GETUPVAL"] | told["SETUPVAL"] == captured, text
+        check(source, chunk, scopes)  # rules written for policy must take any program
 
 
 def test_both_predictions_arrange_alike() -> None:
