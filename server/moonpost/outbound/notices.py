@@ -11,7 +11,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from moonpost.outbound.answers import Fate, Outcome, Stage
-from moonpost.outbound.bounces import FAILED, Letterhead, Report, build, wants_notice
+from moonpost.outbound.bounces import (
+    DELAYED,
+    FAILED,
+    Letterhead,
+    Report,
+    build,
+    wants_notice,
+)
 from moonpost.queue.options import Option, QueueOptions, resolve
 from moonpost.spool.record import Record
 from msys.constants import P_INTERNAL
@@ -62,20 +69,41 @@ class Notices:
         receiver = record.sender or options.failures_notify
         if not receiver or not wants_notice(record):
             return
-        if not await self._wanted(record, content, options):
-            return
-        own = (
-            True
-            if self._policy is None
-            else await self._policy.replacement(record, content, FAILED)
-        )
+        if await self._wanted(record, content, options):
+            report = Report(FAILED, outcome.text, self._now(), remote)
+            await self._send(record, content, report, options, receiver)
+
+    async def delayed(
+        self,
+        record: Record,
+        content: bytes,
+        outcome: Outcome,
+        options: QueueOptions,
+        remote: str = "",
+    ) -> None:
+        """The mail is late, and will be tried again. Durable when this returns."""
+        if record.sender and wants_notice(record, DELAYED):
+            until = record.created_at + options.retry.message_expiration
+            report = Report(DELAYED, outcome.text, self._now(), remote, until)
+            await self._send(record, content, report, options, record.sender)
+
+    async def _send(
+        self,
+        record: Record,
+        content: bytes,
+        report: Report,
+        options: QueueOptions,
+        receiver: str,
+    ) -> None:
+        own: Message | bool = True
+        if self._policy is not None:
+            own = await self._policy.replacement(record, content, report.action)
         if own is False:
             return
         if isinstance(own, Message):
             notice = own
             notice.recipient = notice.recipient or receiver
         else:
-            report = Report(FAILED, outcome.text, self._now(), remote)
             notice = self._notice(record, content, report, options, receiver)
         notice.sender, notice.recv_method = "", P_INTERNAL
         await self._inject([notice])

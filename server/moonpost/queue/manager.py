@@ -39,6 +39,7 @@ MAINTENANCE_S = (
 FORGET_AFTER_S = 600.0  # chosen: an empty queue keeps its counts for ten minutes
 TROUBLE_PAUSE_S = 60.0  # chosen: after a fault of our own, so that it does not repeat in a loop
 MOST_CONNECTIONS = 20_000  # server_max_outbound_connections
+CROWDED_PAUSE_S = 1.0  # chosen: how soon a queue without a connection asks for one again
 MOST_SETTLING = 1_000  # results on their way to the spool; more of them, and workers wait
 RESIDENT_SIZE = (
     256 << 10
@@ -75,6 +76,7 @@ class QueueManager:
         self.open_connection, self.next_id = open_connection, next_id
         self.stopping = False
         self.quarantine: dict[Place, float] = {}
+        self.host_failures: dict[Place, int] = {}  # in a row
         self.queues: dict[QueueName, ActiveQueue] = {}
         self._option = option
         self._options: dict[QueueName, QueueOptions] = {}
@@ -264,6 +266,9 @@ class QueueManager:
             worker = Worker(self, queue)
             self._worker_count += 1
             group[worker] = self._task(self._employed(queue, worker))
+        if not group:  # every connection is in use elsewhere
+            del self._workers[queue.name]
+            self._wake_at(queue, self.clock.now() + CROWDED_PAUSE_S)
 
     async def _employed(self, queue: ActiveQueue, worker: Worker) -> None:
         try:
@@ -324,6 +329,11 @@ class QueueManager:
         if len(self.quarantine) > MOST_QUARANTINED:
             now = self.clock.now()
             self.quarantine = {place: at for place, at in self.quarantine.items() if at > now}
+            self.host_failures = {
+                place: count
+                for place, count in self.host_failures.items()
+                if place in self.quarantine
+            }
 
     async def room(self) -> None:
         """Wait while the spool is far behind with results."""

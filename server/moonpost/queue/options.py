@@ -63,8 +63,10 @@ DEFAULTS: Mapping[str, Any] = {
     "bounces_inline_original": "headers",
     "mailerdaemon": "",
     "mdn_failures_notify": "",
+    "generate_delay_dsn": False,
+    "delay_dsn_retry_interval": 3600,
+    "delay_dsn_max_retry_interval": 43200,
     "max_resident_active_queue": 250,
-    "max_resident_messages": 32768,
 }
 
 TIMEOUTS = (
@@ -114,6 +116,9 @@ class QueueOptions:
     inline_original: str
     mailerdaemon: str
     failures_notify: str
+    delay_notices: (
+        tuple[float, float] | None
+    )  # first interval and cap; None: senders are not warned
     max_resident: int
 
     @property
@@ -171,6 +176,11 @@ def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
         inline_original=str(get("bounces_inline_original")),
         mailerdaemon=str(get("mailerdaemon")),
         failures_notify=str(get("mdn_failures_notify")),
+        delay_notices=(
+            (float(get("delay_dsn_retry_interval")), float(get("delay_dsn_max_retry_interval")))
+            if get("generate_delay_dsn")
+            else None
+        ),
         max_resident=int(get("max_resident_active_queue")),
     )  # fmt: skip
 

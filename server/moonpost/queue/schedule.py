@@ -79,3 +79,17 @@ def before_attempt(now: float, created_at: float, rules: RetryRules) -> GiveUp |
     if rules.never_attempt_expired_messages and now - created_at >= rules.message_expiration:
         return GiveUp(NOT_ATTEMPTED)
     return None
+
+
+def warning_due(
+    now: float, created_at: float, warned: int, interval_s: float, most_s: float
+) -> bool:
+    """Whether the sender is to be told (again) that the mail is late.
+
+    The first warning after `interval_s`, then after twice that, and so on; most_s caps the wait between two, 0: no cap.
+    """
+    due_at = created_at
+    for number in range(warned + 1):
+        wait_s = interval_s * 2 ** min(number, 60)
+        due_at += min(wait_s, most_s) if most_s > 0 else wait_s
+    return now >= due_at

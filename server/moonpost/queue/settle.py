@@ -16,7 +16,7 @@ from moonpost.outbound.answers import Fate, Outcome
 from moonpost.queue.active import ActiveQueue, Mail
 from moonpost.queue.journal import Attempt, Journal
 from moonpost.queue.options import QueueOptions
-from moonpost.queue.schedule import GiveUp, after_failure
+from moonpost.queue.schedule import GiveUp, after_failure, warning_due
 from moonpost.spool.interface import Change, NotInSpool, Remove, Spool, SpoolError, Update
 from moonpost.spool.record import Record
 
@@ -32,10 +32,26 @@ class Result(NamedTuple):
     outcome: Outcome
 
 
+class Verdict(NamedTuple):
+    """What is logged for one message: the answer, and that it was the last one, when it was."""
+
+    mail: Mail
+    outcomes: tuple[Outcome, ...]
+
+
 class Notifier(Protocol):
     """Tells senders about mail that failed. Durable when it returns; raises SpoolError when it could not be kept."""
 
     async def failed(
+        self,
+        record: Record,
+        content: bytes,
+        outcome: Outcome,
+        options: QueueOptions,
+        remote: str = "",
+    ) -> None: ...
+
+    async def delayed(
         self,
         record: Record,
         content: bytes,
@@ -88,44 +104,40 @@ class Settler:
         quiet: bool = False,
     ) -> list[Record]:
         """Write the results of one attempt; returns the records that wait again. quiet: nobody is notified."""
+        verdicts = [self._judge(result, attempt, options) for result in results]
+        if not quiet:
+            notices = [self._notify(verdict, attempt, options) for verdict in verdicts]
+            await asyncio.gather(*notices)
         waiting: list[Record] = []
         changes: list[Change] = []
-        verdicts: list[tuple[Mail, list[Outcome]]] = []
-        failing: list[Result] = []
-        for mail, outcome in results:
+        for mail, outcomes in verdicts:
             record = mail.record
-            record.attempts += 1
-            record.code, record.note = outcome.code, outcome.text
-            outcomes = [outcome]
-            if outcome.fate is Fate.DEFERRED:
-                next_at = after_failure(
-                    attempt.at, record.created_at, record.attempts, options.retry
-                )
-                if isinstance(next_at, GiveUp):
-                    outcome = Outcome(
-                        Fate.FAILED, 554, next_at.text, outcome.stage
-                    )  # beside the answer
-                    outcomes.append(outcome)
-                else:
-                    record.next_attempt_at = next_at
-            if outcome.fate is Fate.DEFERRED:
+            if outcomes[-1].fate is Fate.DEFERRED:
                 if self._hooks is not None:
                     await self._hooks.before_requeue(record, mail.content, attempt.at)
                 waiting.append(record)
                 changes.append(Update(record))
             else:
-                if outcome.fate is Fate.FAILED:
-                    failing.append(Result(mail, outcome))
                 changes.append(Remove(record.id))
-            verdicts.append((mail, outcomes))
-        if not quiet:
-            await asyncio.gather(
-                *(self._notify(mail, outcome, options, attempt.remote) for mail, outcome in failing)
-            )
         await self._commit(changes)
         for mail, outcomes in verdicts:
             await self._tell(queue, mail, outcomes, attempt)
         return waiting
+
+    def _judge(self, result: Result, attempt: Attempt, options: QueueOptions) -> Verdict:
+        """Note the answer in the record, and decide whether there is a next time."""
+        mail, outcome = result
+        record = mail.record
+        record.attempts += 1
+        record.code, record.note = outcome.code, outcome.text
+        if outcome.fate is not Fate.DEFERRED:
+            return Verdict(mail, (outcome,))
+        next_at = after_failure(attempt.at, record.created_at, record.attempts, options.retry)
+        if isinstance(next_at, GiveUp):
+            given_up = Outcome(Fate.FAILED, 554, next_at.text, outcome.stage)
+            return Verdict(mail, (outcome, given_up))
+        record.next_attempt_at = next_at
+        return Verdict(mail, (outcome,))
 
     async def _commit(self, changes: Sequence[Change]) -> None:
         while True:
@@ -143,18 +155,26 @@ class Settler:
                 log.error("spool failed reason=%s; asking again in %g s", error, SPOOL_RETRY_S)
                 await self._sleep(SPOOL_RETRY_S)
 
-    async def _notify(
-        self, mail: Mail, outcome: Outcome, options: QueueOptions, remote: str
-    ) -> None:
-        if self._notifier is None:
+    async def _notify(self, verdict: Verdict, attempt: Attempt, options: QueueOptions) -> None:
+        """Tell the sender, if this is something to tell."""
+        mail, outcomes = verdict
+        record, outcome = mail.record, outcomes[-1]
+        if self._notifier is None or outcome.fate is Fate.DELIVERED:
             return
-        record = mail.record
+        tell = self._notifier.failed
+        if outcome.fate is Fate.DEFERRED:
+            if options.delay_notices is None or not warning_due(
+                attempt.at, record.created_at, record.warned, *options.delay_notices
+            ):
+                return
+            tell = self._notifier.delayed
+            record.warned += 1
         while True:
             try:
                 content = mail.content
                 if content is None:
                     content = await self._spool.get_body(record)
-                await self._notifier.failed(record, content, outcome, options, remote)
+                await tell(record, content, outcome, options, attempt.remote)
                 return
             except NotInSpool:
                 return
@@ -162,7 +182,7 @@ class Settler:
                 log.error("notice waits id=%s reason=%s", record.id, error)
                 await self._sleep(SPOOL_RETRY_S)
             except Exception:
-                # Our own fault: the message still fails, its log line says so, and this says why nobody was told.
+                # Our own fault: the mail still fails or waits, as its log line says; this says why nobody was told.
                 log.exception("internal error: no notice for id=%s", record.id)
                 return
 

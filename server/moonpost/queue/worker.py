@@ -209,8 +209,10 @@ class Worker:
                 failure = failed.outcome
                 queue.counts.connections_failed += 1
                 manager.quarantine[host.place] = now + options.host_failure_retry
+                manager.host_failures[host.place] = manager.host_failures.get(host.place, 0) + 1
                 continue
             queue.unreached_since = None
+            manager.host_failures.pop(host.place, None)
             return connection
         self._unreached(batch, hosts, failure, options)
         return None
@@ -227,7 +229,12 @@ class Worker:
         now = manager.clock.now()
         if queue.unreached_since is None:
             queue.unreached_since = now
-        if now - queue.unreached_since >= options.connect_timeout_to_delay:
+        hopeless = (
+            0
+            < options.mx_failures_to_delay
+            <= min((manager.host_failures.get(host.place, 0) for host in hosts), default=0)
+        )
+        if hopeless or now - queue.unreached_since >= options.connect_timeout_to_delay:
             queue.unreached_since = now
             outcome = Outcome(Fate.DEFERRED, 421, UNREACHABLE, Stage.NOT_CONNECTED)
             manager.settle_all(queue, [*batch, *queue.take_all()], outcome, options)

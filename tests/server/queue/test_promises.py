@@ -53,6 +53,16 @@ class Notifier:
     ) -> None:
         self.told.append((record.recipient, await self.spool.get(record.id) is not None))
 
+    async def delayed(
+        self,
+        record: Record,
+        content: bytes,
+        outcome: Outcome,
+        options: QueueOptions,
+        remote: str = "",
+    ) -> None:
+        self.told.append((f"late {record.recipient}", record.warned == 1))
+
 
 @pytest.mark.parametrize("late", [False, True], ids=["before it took effect", "after"])
 def test_whichever_call_of_the_spool_fails_accepted_mail_arrives(
@@ -108,6 +118,27 @@ def test_the_sender_is_told_before_the_mail_leaves_the_spool(tmp_path: Path) -> 
 
     asyncio.run(main())
     assert sorted(notifier.told) == [("b@b.test", True), ("c@b.test", True)]
+
+
+def test_a_sender_is_warned_that_mail_is_late(tmp_path: Path) -> None:
+    notifier = Notifier()
+
+    async def main() -> None:
+        async with (
+            Sink(answers={"RCPT": "450 4.2.2 full"}) as sink,
+            line(
+                tmp_path, sink.port, notifier=notifier, retry_interval=0.02, max_retry_interval=0.02,
+                max_retries=6, generate_delay_dsn=True, delay_dsn_retry_interval=0.04,
+            ) as made,
+        ):  # fmt: skip
+            notifier.spool = made.spool
+            await made.send("b@b.test")
+            await made.until(lambda: "P" in made.journal.kinds())
+
+    asyncio.run(main())
+    assert notifier.told[0] == ("late b@b.test", True)
+    assert notifier.told[-1] == ("b@b.test", True)
+    assert 2 <= len(notifier.told) <= 4
 
 
 def test_hooks_see_every_result_and_may_move_mail_before_it_waits(tmp_path: Path) -> None:

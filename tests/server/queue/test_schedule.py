@@ -16,6 +16,7 @@ from moonpost.queue.schedule import (
     before_attempt,
     most_retries,
     retry_delay_s,
+    warning_due,
 )
 
 
@@ -69,6 +70,14 @@ def test_overdue_mail_is_tried_once_more_unless_forbidden() -> None:
     rules = RetryRules(never_attempt_expired_messages=True)
     assert before_attempt(90_000, 0, rules) == GiveUp(NOT_ATTEMPTED)
     assert before_attempt(80_000, 0, rules) is None
+
+
+@pytest.mark.parametrize(
+    ("warned", "most", "at"), [(0, 0, 3600), (1, 0, 10800), (2, 0, 25200), (2, 5000, 13600)]
+)
+def test_warnings_come_less_and_less_often(warned: int, most: float, at: float) -> None:
+    assert not warning_due(at - 1, 0, warned, 3600, most)
+    assert warning_due(at, 0, warned, 3600, most)
 
 
 @given(
