@@ -99,13 +99,21 @@ def method(receiver: Any, name: str) -> Any:
     return index(receiver, name)
 
 
+def _may_add(receiver: Userdata, name: str) -> bool:
+    """Whether a script gave the receiver's class a method of this name, or a function that may know one."""
+    shared = metatable_of_class(receiver.__class__)
+    handler = None if shared is None else shared["__index"]
+    return handler[name] is not None if isinstance(handler, Table) else handler is not None
+
+
 def _function_of(receiver: Any, name: str) -> Any:
     """What `receiver:name()` calls; nil when there is no such method."""
     if isinstance(receiver, Table):
         return receiver[name]
     if isinstance(receiver, Userdata):
         env = present_environment()
-        if env is None or not env.class_metatables:
+        if env is None or not env.class_metatables or not _may_add(receiver, name):
+            # first, because a field may have the same name
             function = lua_method(receiver.__class__, name)
             if function is not None:
                 return function
