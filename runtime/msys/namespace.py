@@ -17,6 +17,7 @@ from typing import Any
 import msys
 from msys.catalog import rows
 from msys.catalog.binding import BOUND
+from msys.log import log
 from msys.lua import Table
 from msys.lua.environment import Environment
 from msys.missing import Missing
@@ -46,6 +47,7 @@ PACKAGES = {
     "msys.httpclnt": "msys.httpclnt",
     "msys.idn": "msys.idn",
     "msys.os": "msys.os",
+    "msys.pbp": "msys.pbp",
     "msys.pcre": "msys.pcre",
     "msys.policyeditor": "msys.policyeditor",
     "msys.qp": "msys.qp",
@@ -104,8 +106,11 @@ def _content(package: str) -> dict[str, Any]:
     """Constants and functions of a package, as Lua sees them."""
     module = load_all()[package]
     found: dict[str, Any] = {}
-    for name in getattr(module, "__all__", None) or dir(module):
-        value = getattr(module, name)
+    if package == "msys.core":
+        offered: dict[str, Any] = module.members()
+    else:
+        offered = {n: getattr(module, n) for n in getattr(module, "__all__", None) or dir(module)}
+    for name, value in offered.items():
         if isinstance(value, bool | int | float | str) and not name.startswith("_"):
             found[name] = value
         elif inspect.isfunction(value) and not name.startswith("_"):
@@ -138,6 +143,7 @@ def install(env: Environment) -> None:
         if name not in here:
             bound = BOUND.get(row.name)
             here[name] = Missing(row.name) if bound is None else _tolerant(bound)
+    top["log"] = _tolerant(log)  # used by published scripts, without a row of its own
     for name, path in {**{p: p for p in _packages()}, **ALIASES}.items():
         env.loaded[name] = _table(env.globals, path)
     env.loaded["msys"] = top

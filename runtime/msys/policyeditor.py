@@ -25,6 +25,27 @@ from msys.ports import current
 from msys.running import panic, ports
 from msys.snmp import snmpTrap
 
+__all__ = [
+    "del_header",
+    "get_binding_domain_failure_rate",
+    "get_header",
+    "get_mailfrom",
+    "get_mess_recv_from",
+    "get_mess_recv_via",
+    "get_rcptto",
+    "get_variable",
+    "pcre_match",
+    "send_email",
+    "send_trap",
+    "set_binding",
+    "set_binding_group",
+    "set_variable",
+    "vctx_conn_get",
+    "vctx_conn_set",
+    "vctx_mess_get",
+    "vctx_mess_set",
+]
+
 LAST_SENT = "policyeditor.throttle"  # key of ports.services
 
 

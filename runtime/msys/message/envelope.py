@@ -253,6 +253,10 @@ class Envelope(MessageState):
         method = delivery_option("delivery_method", self.binding_name or DEFAULT_BINDING, domain)
         return str(method or "esmtp").lower()
 
+    def rsrc_get(self, name: Any = ABSENT) -> Any:
+        """A resource of a multi-channel message. There are none here: nil."""
+        return None
+
     def is_mcmt(self) -> int:
         """1 for a multi-channel container. There are none here: 0."""
         return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from email.message import Message as Fields
+from functools import lru_cache
 
 from msys.message.charsets import text_of
 from msys.message.fields import unfolded
@@ -34,6 +35,7 @@ class ContentType:
         return self.mimetype.startswith("multipart/") and bool(self.boundary)
 
 
+@lru_cache(maxsize=256)
 def content_type(
     type_value: bytes | None,
     disposition_value: bytes | None,
