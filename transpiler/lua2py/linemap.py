@@ -108,7 +108,7 @@ def _move(node: ast.AST, origins: dict[ast.AST, Origin], around: tuple[int, int,
         span = origin.span
         around = (span.line, span.column - 1, span.end_line, max(span.end_column - 1, 0))
     place = around or (1, 0, 1, 0)
-    if hasattr(node, "lineno"):
+    if isinstance(node, ast.stmt | ast.expr | ast.arg | ast.keyword | ast.alias):
         node.lineno, node.col_offset, node.end_lineno, node.end_col_offset = place
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.stmt) and child not in origins:

@@ -49,6 +49,7 @@ class Bindings:
     parents: dict[Owner, Owner | None] = field(default_factory=dict)
     functions: list[tree.Function] = field(default_factory=list)  # outermost first, in source order
     owner_of: dict[tree.Node, Owner] = field(default_factory=dict)  # of each Name use
+    loop_of: dict[tree.Node, tree.Stat | None] = field(default_factory=dict)  # innermost loop of each Name use
     free: dict[Owner, set[Symbol]] = field(default_factory=dict)  # outer locals that it or its inner functions use
     top_level: dict[tree.Stat, int] = field(default_factory=dict)  # place of each statement of the main block
     loops: dict[tree.Function, tree.Stat | None] = field(default_factory=dict)  # innermost loop each is made in
@@ -81,6 +82,7 @@ class _Binder:
             symbol = self.found.globals.setdefault(name.id, Symbol(name.id, None, None))
         self.found.symbols[name] = symbol
         self.found.owner_of[name] = self.owner
+        self.found.loop_of[name] = self.loop
         (symbol.writes if write else symbol.reads).append(name)
         owner: Owner | None = self.owner
         while symbol.owner is not None and owner is not None and owner is not symbol.owner:
@@ -131,7 +133,7 @@ class _Binder:
                 self.expressions(values)
                 self.turn(node, lambda: self.block(body, names))
             case tree.While(test=test, body=body):
-                self.turn(node, lambda: (self.expression(test), self.block(body)))
+                self.turn(node, lambda: self.while_(test, body))
             case tree.Repeat(body=body, test=test):
                 self.turn(node, lambda: self.repeat(body, test))
 
@@ -139,6 +141,10 @@ class _Binder:
         outer, self.loop = self.loop, loop
         walk()
         self.loop = outer
+
+    def while_(self, test: tree.Expr, body: tree.Block) -> None:
+        self.expression(test)
+        self.block(body)
 
     def repeat(self, body: tree.Block, test: tree.Expr) -> None:
         self.scopes.append({})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from lua2py.facts.kinds import ANY, BOOLEAN, NUMBER, TABLE, Kind, of_words, userdata
+from lua2py.facts.kinds import ANY, BOOLEAN, NIL, NUMBER, STRING, TABLE, Kind, of_words, userdata
 from msys.catalog import Row, by_name, callouts, rows
 
 # The receiver words of the rows, and the class of `msys` that each stands for.
@@ -31,6 +31,26 @@ ARGUMENTS: dict[str, Kind] = {
     "part": userdata("Part"),
     "now": NUMBER,
 }
+
+# What one documented form of a method gives, where one row stands for several: by number of arguments.
+FORMS: dict[tuple[str, str], dict[int, tuple[Kind, ...]]] = {
+    ("Message", "header"): {1: (TABLE,), 2: (BOOLEAN,), 3: (BOOLEAN,)},
+}
+
+# C functions that scripts call though they have no row of their own, and what they give.
+BEYOND: dict[str, tuple[Kind, ...]] = {
+    "msys.core.accept_construct_get_message_construct": (userdata("MessageConstruct") | NIL,),
+    "msys.core.ec_message_new": (userdata("Message"),),
+    "msys.core.ec_sockaddr_family": (NUMBER,),
+    "msys.core.protocol_string": (STRING,),
+    "msys.core.stringwrite": (NUMBER,),
+    "msys.core.config_get_binding_id_from_name": (NUMBER,),
+    "msys.core.config_get_binding_name_from_id": (STRING | NIL,),
+    "msys.core.config_get_binding_group_size": (NUMBER,),
+}
+
+# Fields of documented classes that have no row of their own.
+FIELDS: dict[tuple[str, str], Kind] = {("MessageConstruct", "message"): userdata("Message")}
 
 # Packages that Lua reaches as globals of their own.
 ROOTS = frozenset({"msys", "json", "thread"})
@@ -57,7 +77,7 @@ def methods() -> dict[tuple[str, str], tuple[Row, ...]]:
 @cache
 def properties() -> dict[tuple[str, str], Kind]:
     """The kinds of documented fields, by class and name."""
-    found = {}
+    found = dict(FIELDS)
     for row in rows():
         if row.is_property:
             kinds = results_of((row,))
@@ -87,6 +107,38 @@ def is_constant(path: str) -> bool:
     return package in packages() and package != "msys" and bool(_CONSTANT.match(name))
 
 
+def is_function(name: str) -> bool:
+    """Whether a dotted name is a function that Python reaches under the same name."""
+    return name in functions() or name in BEYOND
+
+
+def function_results(name: str, given: int | None) -> tuple[Kind, ...] | None:
+    """What a call of a plain function gives; `given` is the number of arguments, where it is known."""
+    return BEYOND[name] if name in BEYOND else results_of(fitting(functions()[name], given))
+
+
+def method_results(kind: str, name: str, given: int | None) -> tuple[Kind, ...] | None:
+    """What a call of a method gives."""
+    forms = FORMS.get((kind, name), {})
+    if given in forms:
+        return forms[given]
+    return results_of(fitting(methods()[kind, name], given))
+
+
+def most_arguments(found: tuple[Row, ...]) -> int | None:
+    """How many arguments any documented form takes; None when there is no limit."""
+    limits = [row.most for row in found]
+    return None if None in limits else max(limit for limit in limits if limit is not None)
+
+
+def fitting(found: tuple[Row, ...], given: int | None) -> tuple[Row, ...]:
+    """The documented forms that take this many arguments."""
+    if given is None or len(found) == 1:
+        return found
+    fits = tuple(row for row in found if row.required <= given and (row.most is None or given <= row.most))
+    return fits or found
+
+
 def results_of(found: tuple[Row, ...]) -> tuple[Kind, ...] | None:
     """What a call gives, over all documented forms of the name; None when the number differs or is open."""
     tables = [row.results for row in found]
@@ -107,5 +159,4 @@ def callout_arguments(name: str) -> tuple[Kind, ...]:
     return tuple(ARGUMENTS.get(argument, ANY) for argument in callouts()[name].arguments)
 
 
-SELF = TABLE
-VERDICT = NUMBER | BOOLEAN
+SELF = TABLE  # what a callout gets as `self`

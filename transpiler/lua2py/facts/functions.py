@@ -73,7 +73,7 @@ def count_of(facts: Facts, node: tree.Expr) -> int | None:
     if isinstance(node, tree.Call):
         name = facts.paths.function(node.function)
         if name is not None:
-            return literal_count(name, node.args) or documented_count(name)
+            return literal_count(name, node.args) or documented_count(name, node.args)
         known = facts.callee(node)
         return known.arity if known else None
     if isinstance(node, tree.Invoke):
@@ -93,13 +93,18 @@ def literal_count(name: str, args: list[tree.Expr]) -> int | None:
     return None
 
 
-def documented_count(name: str) -> int | None:
+def documented_count(name: str, args: list[tree.Expr]) -> int | None:
     """How many results a documented function gives."""
     if name in library.FUNCTIONS:
-        found = library.FUNCTIONS[name].results
-        return None if found is None else len(found)
-    results = catalogue.results_of(catalogue.functions()[name])
+        results = library.FUNCTIONS[name].results
+    else:
+        results = catalogue.function_results(name, given_count(args))
     return None if results is None else len(results)
+
+
+def given_count(args: list[tree.Expr]) -> int | None:
+    """How many arguments a call passes, where its text tells."""
+    return None if args and is_multiple(args[-1]) else len(args)
 
 
 def survey(facts: Facts) -> None:
@@ -173,8 +178,9 @@ def _find_callouts(facts: Facts) -> None:
             lent.add(node.args[1])
     for symbol in registered:
         uses = _key_uses(facts, symbol, lent)
+        defined = Counter(name for name, _ in _fields(facts, symbol))
         for name, function in _fields(facts, symbol):
-            if name in callouts() and uses[name] == 1:
+            if name in callouts() and uses[name] == defined[name]:
                 facts.functions[function].callout = callouts()[name]
 
 

@@ -118,6 +118,9 @@ def _first_writes(facts: Facts) -> None:
             continue
         for param in node.names:
             symbol = facts.bindings.of(param)
+            if not symbol.reads and not symbol.writes:
+                facts.dropped.add(symbol)
+                continue
             write = _declaring_write(symbol)
             if write is not None:
                 facts.dropped.add(symbol)

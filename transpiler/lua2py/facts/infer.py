@@ -9,7 +9,7 @@ from __future__ import annotations
 from lua2py import tree
 from lua2py.facts import catalogue, kinds, library, patterns
 from lua2py.facts.bindings import Symbol
-from lua2py.facts.functions import is_multiple
+from lua2py.facts.functions import given_count, is_multiple
 from lua2py.facts.kinds import ANY, NIL, NOTHING, NUMBER, SMALL, STRING, TABLE, Kind
 from lua2py.facts.narrow import narrowed
 from lua2py.facts.operators import binary_kind, unary_kind
@@ -126,7 +126,7 @@ class Infer:
         path = self.facts.paths.of(node)
         if path is not None:
             name = ".".join(path)
-            if name in library.FUNCTIONS or name in catalogue.functions():
+            if name in library.FUNCTIONS or catalogue.is_function(name):
                 return kinds.FUNCTION
             if name in library.CONSTANTS:
                 return library.CONSTANTS[name]
@@ -173,8 +173,9 @@ class Infer:
 
     def method(self, receiver: Kind, name: str, node: tree.Invoke) -> tuple[Kind, ...] | None:
         if receiver.userdata_class:
-            rows = catalogue.methods().get((receiver.userdata_class, name))
-            return catalogue.results_of(rows) if rows else None
+            if (receiver.userdata_class, name) not in catalogue.methods():
+                return None
+            return catalogue.method_results(receiver.userdata_class, name, given_count(node.args))
         if receiver.within(STRING) and f"string.{name}" in library.FUNCTIONS:
             found = pattern_results(f"string.{name}", [node.object, *node.args])
             return found or library.FUNCTIONS[f"string.{name}"].results
@@ -199,7 +200,7 @@ class Infer:
                     first = self.facts.kind(node.args[0]).without(kinds.FALSY)
                     return (first if first != NOTHING else ANY, *(self.facts.kind(arg) for arg in rest))
             return library.FUNCTIONS[name].results
-        return catalogue.results_of(catalogue.functions()[name])
+        return catalogue.function_results(name, given_count(node.args))
 
     def results_of(self, known: FunctionFacts, arity: int) -> list[Kind]:
         results = known.results or [NOTHING] * arity

@@ -52,6 +52,12 @@ def unary_kind(op: str, operand: Kind, facts: Facts) -> Kind:
 
 
 def binary_kind(node: tree.Binary, left: Kind, right: Kind, facts: Facts) -> Kind:
+    kind = _binary_kind(node, left, right, facts)
+    arithmetic = node.op not in COMPARISON and node.op != ".."
+    return kind.softened() if arithmetic and (left.soft or right.soft) else kind
+
+
+def _binary_kind(node: tree.Binary, left: Kind, right: Kind, facts: Facts) -> Kind:
     op = node.op
     if op in COMPARISON:
         return BOOLEAN

@@ -92,7 +92,7 @@ class Paths:
         if path is None:
             return None
         name = ".".join(path)
-        return name if name in library.FUNCTIONS or name in catalogue.functions() else None
+        return name if name in library.FUNCTIONS or catalogue.is_function(name) else None
 
     def is_known(self, path: Path) -> bool:
         """Whether Python can spell it: a function or a constant, not a package as a value."""
@@ -100,7 +100,7 @@ class Paths:
         return (
             name in library.FUNCTIONS
             or name in library.CONSTANTS
-            or name in catalogue.functions()
+            or catalogue.is_function(name)
             or catalogue.is_constant(name)
         )
 

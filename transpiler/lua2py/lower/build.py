@@ -23,6 +23,18 @@ def none() -> ast.Constant:
     return ast.Constant(value=None)
 
 
+def is_literal(node: ast.expr) -> bool:
+    """A constant, with or without a sign: of which Python says that `is` makes no sense."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        node = node.operand
+    return isinstance(node, ast.Constant)
+
+
+def literal_value(node: ast.expr) -> object:
+    """The value of a literal, as far as its truth goes."""
+    return node.value if isinstance(node, ast.Constant) else 1
+
+
 def attribute(value: ast.expr, *names: str) -> ast.expr:
     for text in names:
         value = ast.Attribute(value=value, attr=text, ctx=LOAD)

@@ -100,6 +100,9 @@ class Names:
             taken |= self.module
         holders: dict[str, list[Symbol]] = {}
         for symbol in symbols:
+            if symbol in self.facts.dropped and not symbol.reads and not symbol.writes:
+                if symbol.declaration not in self.facts.first_writes.values():
+                    continue  # declared and never used: it is not emitted
             alias = self.facts.paths.aliases.get(symbol)
             if alias is not None and alias[-1] == symbol.name and len(alias) == 1:
                 self.imported[symbol] = symbol.name  # `local string = string`: the import is the name

@@ -150,6 +150,8 @@ class Writer:
         value = node.value
         if isinstance(value, str):
             return quoted(value, quote)
+        if value is ...:
+            return "..."
         if isinstance(value, float):
             return repr(value).replace("inf", "1e999")
         return repr(value)
@@ -169,7 +171,7 @@ class Writer:
 
     def _piece(self, value: ast.expr, quote: str) -> str:
         if isinstance(value, ast.Constant):
-            return quoted(value.value, quote)[1:-1].replace("{", "{{").replace("}", "}}")
+            return quoted(str(value.value), quote)[1:-1].replace("{", "{{").replace("}", "}}")
         assert isinstance(value, ast.FormattedValue)
         text = self.flat(value.value, _TEST, "'" if quote == '"' else '"')
         return f"{{{' ' if text.startswith('{') else ''}{text}}}"
@@ -202,7 +204,7 @@ class Writer:
                 return "{" + self._entries(node, indent) + "}"
             case ast.Tuple(elts=elements) | ast.List(elts=elements) if elements:
                 left, right = "()" if isinstance(node, ast.Tuple) else "[]"
-                items = [(None, e) for e in elements]
+                items: list[tuple[str | None, ast.expr]] = [(None, e) for e in elements]
                 return left + self._lines(items, indent) + right
             case ast.Subscript(value=value, slice=key):
                 tail = f"[{self.flat(key)}]"

@@ -62,13 +62,19 @@ def is_native(ctx: Context, node: tree.Binary) -> bool:
 
 
 def _accumulates(ctx: Context, node: tree.Binary) -> bool:
-    """Whether an operand is assigned again, so that products could grow past 2^53 turn by turn."""
+    """Whether an operand may be a product of earlier turns, so that products could grow past 2^53."""
+    bindings = ctx.facts.bindings
     for side in (node.left, node.right):
-        if isinstance(side, tree.Name):
-            symbol = ctx.facts.bindings.of(side)
-            if symbol.writes or symbol.is_param and ctx.owner is symbol.owner and _is_recursive(ctx):
+        if not isinstance(side, tree.Name):
+            if not isinstance(side, tree.Number) and not ctx.kind(side).within(kinds.SMALL):
                 return True
-        elif not isinstance(side, tree.Number) and not ctx.kind(side).within(kinds.SMALL):
+            continue
+        symbol = bindings.of(side)
+        if any(
+            bindings.loop_of[write] is not None or bindings.owner_of[write] is not symbol.owner for write in symbol.writes
+        ):
+            return True
+        if symbol.is_param and symbol.owner is ctx.owner and _is_recursive(ctx):
             return True
     return False
 

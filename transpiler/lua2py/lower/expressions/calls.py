@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lua2py import tree
 from lua2py.facts import catalogue, kinds, library
-from lua2py.facts.functions import is_multiple
+from lua2py.facts.functions import given_count, is_multiple
 from lua2py.lower import build
 from lua2py.lower.context import Context
 from lua2py.lower.expressions.index import present
@@ -154,11 +154,10 @@ def _documented(
         count = None if found.results is None else len(found.results)
         most = library.MOST.get(name)
     else:
-        rows = catalogue.functions()[name]
-        results = catalogue.results_of(rows)
+        results = catalogue.function_results(name, given_count(args))
         count = None if results is None else len(results)
-        limits = [row.most for row in rows]
-        most = None if None in limits else max(limit for limit in limits if limit is not None)
+        rows = catalogue.functions().get(name)
+        most = catalogue.most_arguments(rows) if rows else None
     made = ctx.mark(build.call(function, *_arguments(ctx, args, most)), node)
     return _documented_result(ctx, name, made, count, spread)
 
@@ -233,7 +232,7 @@ def _invoke(ctx: Context, node: tree.Invoke, spread: bool) -> Made:
         return Made(ctx.mark(build.call(function, again, *arguments), node, what), None)
     object_ = ctx.value(node.object)
     passed = [object_, text(ctx, node.name), *arguments]
-    whats = [what, ctx.describe(node.object)]
+    whats = ctx.describe(node.object)  # a missing method is named by the helper itself
     if spread:
         made = ctx.mark(build.call(ctx.lua("call_method"), *passed), node, whats)
         return Made(build.none(), None, [build.starred(made)])
@@ -250,10 +249,8 @@ def _string_method(ctx: Context, node: tree.Invoke, spread: bool) -> Made:
 def _documented_method(ctx: Context, node: tree.Invoke, spread: bool) -> Made:
     """A method of userdata whose class is known: Python's own method call."""
     receiver = ctx.kind(node.object)
-    rows = catalogue.methods()[receiver.userdata_class, node.name]
-    results = catalogue.results_of(rows)
-    limits = [row.most for row in rows]
-    most = None if None in limits else max(limit for limit in limits if limit is not None)
+    results = catalogue.method_results(receiver.userdata_class, node.name, given_count(node.args))
+    most = catalogue.most_arguments(catalogue.methods()[receiver.userdata_class, node.name])
     function = ctx.mark(
         build.attribute(present(ctx, node.object), node.name), node.object, ctx.describe(node.object)
     )

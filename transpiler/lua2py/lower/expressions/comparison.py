@@ -36,8 +36,12 @@ def _equality(ctx: Context, node: tree.Binary) -> ast.expr:
     equal = node.op == "=="
     for side, other in ((node.right, node.left), (node.left, node.right)):
         if isinstance(side, tree.Nil | tree.Boolean):
+            value = ctx.value(other)
+            if build.is_literal(value):
+                wanted = side.value if isinstance(side, tree.Boolean) else None
+                return build.constant((build.literal_value(value) is wanted) == equal)
             operator = ast.Is() if equal else ast.IsNot()
-            return build.compare(ctx.value(other), operator, ctx.value(side))
+            return build.compare(value, operator, ctx.value(side))
     one, other_value = ctx.value(node.left), ctx.value(node.right)
     if compares_natively(ctx, node):
         return build.compare(one, ast.Eq() if equal else ast.NotEq(), other_value)

@@ -52,7 +52,7 @@ def reads_natively(receiver: Kind, key: tree.Expr, key_kind: Kind) -> bool:
     value that may be a string would find a character.
     """
     if isinstance(key, tree.String):
-        return not receiver.within(kinds.STRING)
+        return receiver.meets(_INDEXABLE)
     return receiver.within(_INDEXABLE) and key_kind.within(_READ_KEYS)
 
 

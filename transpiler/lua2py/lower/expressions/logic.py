@@ -33,8 +33,9 @@ def condition(ctx: Context, node: tree.Expr) -> ast.expr:
 def truth(ctx: Context, value: ast.expr, node: tree.Expr) -> ast.expr:
     """The truth of a value that has been lowered."""
     kind = ctx.kind(node)
-    if isinstance(value, ast.Constant):
-        return build.constant(not (value.value is None or value.value is False))
+    if build.is_literal(value):
+        found = build.literal_value(value)
+        return build.constant(found is not None and found is not False)
     if kind.within(kinds.BOOLEAN | kinds.NIL):
         return value
     if not kind.meets(kinds.FALSE):
@@ -52,11 +53,9 @@ def truth(ctx: Context, value: ast.expr, node: tree.Expr) -> ast.expr:
 
 def lower_logic(ctx: Context, node: tree.Binary) -> ast.expr:
     """`and` and `or` as values."""
-    choice = _choice(node)
-    if choice is not None and ctx.kind(choice[1]).truthy:
-        test, one, other = choice
-        # Both branches are computed only when chosen, as in Lua.
-        return ast.IfExp(test=condition(ctx, test), body=ctx.value(one), orelse=ctx.value(other))
+    choices = _choices(ctx, node)
+    if choices is not None:
+        return _chosen(ctx, choices)
     left = ctx.kind(node.left)
     if left.within(ALIKE) or _falls_back_on_itself(ctx, node):
         operator = ast.And() if node.op == "and" else ast.Or()
@@ -71,15 +70,33 @@ def lower_logic(ctx: Context, node: tree.Binary) -> ast.expr:
     return ast.IfExp(test=test, body=again, orelse=second)
 
 
-def _choice(node: tree.Binary) -> tuple[tree.Expr, tree.Expr, tree.Expr] | None:
-    """The parts of `test and one or other`."""
-    if node.op == "or":
-        left = node.left
-        while isinstance(left, tree.Paren):
-            left = left.inner
-        if isinstance(left, tree.Binary) and left.op == "and":
-            return left.left, left.right, node.right
-    return None
+def _choices(ctx: Context, node: tree.Expr) -> list[tuple[tree.Expr | None, tree.Expr]] | None:
+    """The branches of `test and one or test and two or three`, when each one is surely true."""
+    found: list[tuple[tree.Expr | None, tree.Expr]] = [(None, node)]
+    while True:
+        _, first = found[0]
+        while isinstance(first, tree.Paren):
+            first = first.inner
+        if not isinstance(first, tree.Binary) or first.op != "or":
+            break
+        found[0:1] = [(None, first.left), (None, first.right)]
+    branches: list[tuple[tree.Expr | None, tree.Expr]] = []
+    for _, part in found[:-1]:
+        while isinstance(part, tree.Paren):
+            part = part.inner
+        if not isinstance(part, tree.Binary) or part.op != "and" or not ctx.kind(part.right).truthy:
+            return None
+        branches.append((part.left, part.right))
+    return [*branches, found[-1]] if branches else None
+
+
+def _chosen(ctx: Context, choices: list[tuple[tree.Expr | None, tree.Expr]]) -> ast.expr:
+    """Each branch is computed only when it is chosen, as in Lua."""
+    (when, one), *rest = choices
+    if when is None:
+        return ctx.value(one)
+    test, body = condition(ctx, when), ctx.value(one)
+    return ast.IfExp(test=test, body=body, orelse=_chosen(ctx, rest))
 
 
 def _falls_back_on_itself(ctx: Context, node: tree.Binary) -> bool:
