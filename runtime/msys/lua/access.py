@@ -47,13 +47,6 @@ def _index_userdata(receiver: Userdata, key: Any) -> Any:
     return value
 
 
-def _may_add(receiver: Userdata, name: str) -> bool:
-    """Whether a script gave the receiver's class a method of this name, or a function that may know one."""
-    shared = metatable_of_class(receiver.__class__)
-    handler = None if shared is None else shared["__index"]
-    return handler[name] is not None if isinstance(handler, Table) else handler is not None
-
-
 def setindex(receiver: Any, key: Any, value: Any) -> None:
     """`receiver[key] = value`; nil removes, and nil or nan as key is an error."""
     cls = receiver.__class__
