@@ -1,4 +1,4 @@
-"""Policy that looks on while mail is delivered: core_log_* and core_pre_mailq_message_requeue.
+"""Policy that looks on while mail is delivered, and decides about notices to senders.
 
 An error in one of these is logged and changes nothing: the mail has been delivered, or waits, all the same.
 """
@@ -49,7 +49,7 @@ def message_of(record: Record, content: bytes | None) -> Message:
 
 
 class DeliveryHooks:
-    """`moonpost.queue.settle.Hooks` over the current generation."""
+    """`moonpost.queue.settle.Hooks` and `moonpost.outbound.notices.NoticePolicy` over the current generation."""
 
     def __init__(self, policy: Policy, log: Log, domain_record: Any) -> None:
         self._policy = policy
@@ -80,9 +80,30 @@ class DeliveryHooks:
         for callout in wanted:
             await self._run(callout, args, message)
 
-    async def _run(self, callout: str, args: tuple[Any, ...], message: Message) -> None:
+    async def wanted(self, record: Record, content: bytes) -> bool | None:
+        """core_generate_bounces: 1 yes, 0 no; nobody asked, or nothing said: None."""
+        answers = await self._ask("core_generate_bounces", (), record, content)
+        return None if not answers or answers[0] is None else answers[0] not in (0, False)
+
+    async def replacement(self, record: Record, content: bytes, action: str) -> Message | bool:
+        """core_generate_rfc3464_message: a message in place of ours, none at all (nil), or ours."""
+        answers = await self._ask("core_generate_rfc3464_message", (action,), record, content)
+        if not answers:
+            return True
+        return answers[0] if isinstance(answers[0], Message) else answers[0] is not None
+
+    async def _ask(
+        self, callout: str, extra: tuple[Any, ...], record: Record, content: bytes
+    ) -> list[Any]:
+        if not self._policy.current().has(callout):
+            return []
+        message = message_of(record, content)
+        return (await self._run(callout, (message, *extra), message)).results
+
+    async def _run(self, callout: str, args: tuple[Any, ...], message: Message) -> Ran:
         generation = self._policy.current()
         answer = generation.run(callout, PolicyState(), args, message)
         ran = answer if isinstance(answer, Ran) else await answer
         if ran.error is not None:
             self._log.panic("scriptlet", f"{callout} error: {ran.error.text}")
+        return ran

@@ -12,14 +12,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from msys.bounce import classify_text
-
 from moonpost.adapters.clock import LoopClock
 from moonpost.adapters.http import HttpClient
 from moonpost.adapters.pools import LoopPools
 from moonpost.adapters.sessions import SessionBook
 from moonpost.app import ports as real
-from moonpost.app.bouncing import Notices
 from moonpost.app.delivery_hooks import DeliveryHooks
 from moonpost.app.listeners import esmtp_listeners, hostname
 from moonpost.app.log import EventStream, ServerLog
@@ -30,13 +27,15 @@ from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
 from moonpost.inbound.listener import Listener
 from moonpost.inbound.service import Service
+from moonpost.outbound.notices import Notices
 from moonpost.policy.bridge import Bridge
 from moonpost.policy.host import Host, HostSettings, Reloaded
 from moonpost.policy.limits import Limits
 from moonpost.policy.loader import Loader, LoaderSettings, ScriptStanza
-from moonpost.queue.keeper import SpoolKeeper
+from moonpost.queue.keeper import Internal, SpoolKeeper
 from moonpost.queue.manager import QueueManager
 from moonpost.spool.lmdb_store import LmdbSpool
+from msys.bounce_codes import SMTP_RULES, match
 from msys.ports import Ports
 from msys.ports.memory_state import MemoryState
 
@@ -44,10 +43,11 @@ from msys.ports.memory_state import MemoryState
 class Server:
     """One process that receives, judges, keeps and delivers."""
 
-    def __init__(self, config: Config, *, view: str = "py") -> None:
+    def __init__(self, config: Config, *, view: str = "py", compiled: bool = False) -> None:
         self.live = LiveConfiguration(config)
         self.clock = LoopClock()
         self._view = view
+        self._compiled = compiled
         self._stack = AsyncExitStack()
         self._listeners: list[Listener] = []
         self._reloading = asyncio.Lock()
@@ -90,7 +90,9 @@ class Server:
         await self._start_listeners(config)
 
     def _open_logs(self, config: Config) -> None:
-        self.logs = open_logs(config, self.clock.now, classify_text)
+        self.logs = open_logs(
+            config, self.clock.now, lambda text, domain: match(SMTP_RULES, text, domain)
+        )
         self._stack.callback(self.logs.close)
         self.log = ServerLog(self.logs.troubles, EventStream(self.logs.events), self.clock.now)
         heartbeat = asyncio.ensure_future(self._beat())
@@ -108,7 +110,7 @@ class Server:
         self._stack.push_async_callback(http.close)
         databases = real.databases(config, self.clock)
         self._stack.push_async_callback(databases.close)
-        audit = SessionBook(_monitors(config), now=self.clock.now)
+        self.book = SessionBook(_monitors(config), now=self.clock.now)
         pools = LoopPools(
             bridge.start,
             self.clock,
@@ -127,9 +129,8 @@ class Server:
             state=MemoryState(now=self.clock.now),
             configuration=self.live,
             pools=pools,
-            sessions=audit,
+            sessions=self.book,
         )
-        self.audit = audit
         loader = Loader(
             LoaderSettings(
                 roots=tuple(Path(folder) for folder in config.script_folders),
@@ -138,6 +139,7 @@ class Server:
                 ),
                 view=self._view,
                 allow_writable=config.option("allow_writable_policy"),
+                compiled=self._compiled,
             )
         )
         self._stack.push_async_callback(loader.close)
@@ -174,8 +176,16 @@ class Server:
             group_of=lambda binding: self.config.group_of(binding),
         )
         injection = Injection(self.host, self.keeper, self.clock, self.log)
-        self.notices = Notices(injection, self.live.delivery_option, self.clock, name)
-        self.queues.notify_through(self.notices, DeliveryHooks(self.host, self.queues))
+        hooks = DeliveryHooks(self.host, self.log, self.queues.domain_record)
+        self.notices = Notices(
+            injection.inject,
+            self.live.delivery_option,
+            self.clock.now,
+            name,
+            lambda message: self.keeper.record(message, Internal(self.clock.now())),
+            hooks,
+        )
+        self.queues.notify_through(self.notices, hooks)
         self.ports.outbox = Outbox(
             injection,
             self.queues.delay_domain,
@@ -191,7 +201,7 @@ class Server:
                 self.host,
                 self.keeper,
                 self.log,
-                self.audit,
+                self.book,
                 loop,
                 bouncer=self.notices,
                 now=self.clock.now,

@@ -57,6 +57,7 @@ class LoaderSettings:
     std: str = "thr"
     view: str = "py"
     allow_writable: bool = False
+    compiled: bool = False
 
 
 @dataclass(slots=True)
