@@ -91,8 +91,8 @@ def _uncommon(text: str, fallback: Fallback, default_domain: str, spaces: bool) 
     else:
         try:
             parsed, rest = fallback(f"<{inner}>")
-        except (IndexError, ValueError, TypeError):
-            return None  # what the standard library's parser does with some nonsense
+        except Exception:
+            return None  # the standard library's parser trips over some nonsense in its own ways
         if parsed != inner or rest:
             return (
                 None  # it repairs what senders should; an envelope is taken as it is or not at all
