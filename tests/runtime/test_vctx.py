@@ -6,6 +6,8 @@ import pytest
 
 from msys import core
 from msys.lua import LuaError, Table, index, invoke, length, setindex, tostring
+from msys.lua.access import call_method
+from msys.lua.explain import explain
 from msys.testing.policy import policy
 from msys.vctx import ValidationContext
 
@@ -214,3 +216,18 @@ def test_recipients_can_be_walked_by_position() -> None:
     assert vctx.iterate_rcpt(0) == (1, "a@x.test")
     assert vctx.iterate_rcpt(1) == (2, "b@x.test")
     assert vctx.iterate_rcpt(2) == (None, None)
+
+
+def test_methods_called_with_too_few_or_too_many_arguments() -> None:
+    vctx = ValidationContext()
+    with pytest.raises(LuaError, match="bad argument #2 to 'set_code' .string expected, got nil"):
+        invoke(vctx, "set_code", 550)
+    invoke(vctx, "set_code", 550, "no", "extra")
+    assert (vctx.code, vctx.note) == (550, "no")
+    assert call_method(vctx, "get", MESS, "k", 1, 2) == ("",)
+    with pytest.raises(LuaError) as caught:
+        try:
+            vctx.set_code(551)  # type: ignore[call-arg]
+        except TypeError as error:
+            raise explain(error) from None
+    assert "set_code" in str(caught.value)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from msys.lua.arity import fitted, refused
 from msys.lua.calls import call
 from msys.lua.environment import environment, present_environment
 from msys.lua.errors import OperandError
@@ -119,10 +120,12 @@ def invoke(receiver: Any, name: str, *args: Any) -> Any:
     function = receiver[name] if receiver.__class__ is Table else _function_of(receiver, name)
     try:
         return function(receiver, *args)
-    except TypeError:
+    except TypeError as error:
         if not callable(function):
             raise OperandError("call", function, name=f"method '{name}'") from None
-        raise
+        if not isinstance(receiver, Userdata) or not refused(error):
+            raise
+    return function(*fitted(function, (receiver, *args)))
 
 
 def call_method(receiver: Any, name: str, *args: Any) -> tuple[Any, ...]:
@@ -130,6 +133,8 @@ def call_method(receiver: Any, name: str, *args: Any) -> tuple[Any, ...]:
     function = receiver[name] if receiver.__class__ is Table else _function_of(receiver, name)
     if not callable(function):
         raise OperandError("call", function, name=f"method '{name}'")
+    if isinstance(receiver, Userdata):
+        return call(function, *fitted(function, (receiver, *args)))
     return call(function, receiver, *args)
 
 

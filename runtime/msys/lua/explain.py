@@ -141,6 +141,11 @@ def _added_to_string(match: re.Match[str], what: What) -> str:
     return _operand("perform arithmetic on", _kind(match.group(1)), what, 1)
 
 
+def _missing(match: re.Match[str], what: What) -> str:
+    function, parameter = match.group(1), match.group(2)
+    return f"bad argument to '{function}' ('{parameter}' expected, got no value)"
+
+
 _BITWISE = dict.fromkeys(("&", "|", "^", "<<", ">>", "~"), "perform bitwise operation on")
 
 # Python's words -> Lua's
@@ -162,5 +167,6 @@ _NATIVE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], What], str]], ...
         _order,
     ),
     (re.compile(r"(str)ing ind(?:ices must be integers|ex out of range)"), _index),
+    (re.compile(r"(\w+)\(\) missing \d+ required positional arguments?: '(\w+)'"), _missing),
     (re.compile(r"can only concatenate str \(not \"([\w.]+)\"\) to str"), _added_to_string),
 )
