@@ -206,8 +206,10 @@ class Databases:
                 continue
             except (ArgumentError, NoSuchModuleError, ImportError) as error:
                 raise PortError("BAD_URI", f"{cachename}: {error}") from error
-            async with connection:
+            try:
                 return await _execute(cachename, connection, statement, values, fetch, source)
+            finally:
+                await connection.close()
         raise PortError("UNREACHABLE", f"{cachename}: cannot connect: {unreachable}")
 
     def _engine(self, uri: str) -> AsyncEngine:
