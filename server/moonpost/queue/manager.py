@@ -70,6 +70,7 @@ class QueueManager:
         open_connection: Open = Connection.open,
         next_id: Callable[[], str] = lambda: IDS.next().text,
         most_connections: int = MOST_CONNECTIONS,
+        scope_of: Option | None = None,
     ) -> None:
         self.spool, self.clock, self.hostname = spool, clock, hostname
         self.router = Router(dns)
@@ -79,6 +80,10 @@ class QueueManager:
         self.host_failures: dict[Place, int] = {}  # in a row
         self.queues: dict[QueueName, ActiveQueue] = {}
         self._option = option
+        self._scope_of = (
+            scope_of  # where an option is written: queues that share the place share its throttle
+        )
+        self._throttles: dict[tuple[str, str], Throttle] = {}
         self._options: dict[QueueName, QueueOptions] = {}
         self.rates = Rates()
         journal = Everybody(self.rates, journal or Silence())
@@ -170,11 +175,25 @@ class QueueManager:
         found = self._options.get(queue.name)
         if found is None:
             found = self._options[queue.name] = resolve(self._option, *queue.name)
-            queue.throttle_messages = _throttle(queue.throttle_messages, found.throttle_messages)
-            queue.throttle_connections = _throttle(
-                queue.throttle_connections, found.throttle_connections
+            queue.throttle_messages = self._throttle(
+                "outbound_throttle_messages", queue, found.throttle_messages
+            )
+            queue.throttle_connections = self._throttle(
+                "outbound_throttle_connections", queue, found.throttle_connections
             )
         return found
+
+    def _throttle(
+        self, name: str, queue: ActiveQueue, rate: tuple[float, float] | None
+    ) -> Throttle | None:
+        """The counter of the scope that sets the rate; what it has counted stays while the rate does."""
+        if rate is None:
+            return None
+        place = str(queue.name) if self._scope_of is None else self._scope_of(name, *queue.name)
+        present = self._throttles.get((name, place))
+        if present is None or present.rate != rate:
+            present = self._throttles[(name, place)] = Throttle(*rate)
+        return present
 
     def workers(self, name: QueueName) -> int:
         """Open connections, or connections being opened, of a queue."""
@@ -318,6 +337,8 @@ class QueueManager:
             else:
                 del self.queues[name]
                 self._options.pop(name, None)
+                for option in ("outbound_throttle_messages", "outbound_throttle_connections"):
+                    self._throttles.pop((option, str(name)), None)
                 self.router.forget(name.domain)
         self._arm()
 
@@ -452,10 +473,3 @@ class QueueManager:
         later: Awaitable[None] | None = self.clock.sleep(seconds)
         if isawaitable(later):
             await later
-
-
-def _throttle(present: Throttle | None, wanted: tuple[float, float] | None) -> Throttle | None:
-    """Keep the present one, and what it has counted, while the rate is the same."""
-    if wanted is None:
-        return None
-    return present if present is not None and present.rate == wanted else Throttle(*wanted)

@@ -168,7 +168,7 @@ def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
         tls_certificate=str(get("tls_certificate")),
         tls_key=str(get("tls_key")),
         tls_ciphers=str(get("tls_ciphers")),
-        announce_8bit=bool(get("send_8bitmime")),
+        announce_8bit=get("send_8bitmime") not in (False, "no"),
         prohibited_hosts=_texts(get("prohibited_hosts")),
         suspended=bool(get("suspend_delivery")),
         blackhole=_blackhole(get("blackhole")),
