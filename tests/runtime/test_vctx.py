@@ -220,7 +220,7 @@ def test_recipients_can_be_walked_by_position() -> None:
 
 def test_methods_called_with_too_few_or_too_many_arguments() -> None:
     vctx = ValidationContext()
-    with pytest.raises(LuaError, match="bad argument #2 to 'set_code' .string expected, got nil"):
+    with pytest.raises(LuaError, match=r"bad argument #2 to 'set_code' .string expected, got nil"):
         invoke(vctx, "set_code", 550)
     invoke(vctx, "set_code", 550, "no", "extra")
     assert (vctx.code, vctx.note) == (550, "no")
