@@ -42,7 +42,7 @@ def content_of(size: int) -> bytes:
 async def ours(port: int, content: bytes, count: int) -> dict[str, float]:
     from moonpost.outbound.answers import Fate
     from moonpost.outbound.connection import Connection, Target
-    from moonpost.outbound.conversation import ConversationSettings, Letter
+    from moonpost.outbound.letters import ConversationSettings, Letter
     from moonpost.queue.options import TIMEOUTS
 
     timeouts = dict.fromkeys(TIMEOUTS, 60.0)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from moonpost.outbound.answers import Fate, Outcome, Stage
-from moonpost.outbound.conversation import (
-    Conversation,
+from moonpost.outbound.conversation import Conversation
+from moonpost.outbound.letters import (
     ConversationSettings,
     Event,
     Finished,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from moonpost.outbound.answers import (
     UNSENT,
@@ -20,60 +19,22 @@ from moonpost.outbound.answers import (
     Outcome,
     Stage,
 )
+from moonpost.outbound.letters import (
+    NO,
+    REQUIRED,
+    ConversationSettings,
+    Event,
+    Finished,
+    Letter,
+    Ready,
+    StartTls,
+    Unusable,
+)
 from moonpost.outbound.wire import END, as_data, is_safe_address, is_safe_value
 
-NO, IF_AVAILABLE, REQUIRED = "no", "ifavailable", "required"
 EHLO_UNKNOWN = {500, 501, 502, 504, 550}  # answers of hosts that only know HELO
-BODY, RSET, QUIT = "BODY", "RSET", "QUIT"
+BODY, RSET = "BODY", "RSET"
 
-
-@dataclass(frozen=True, slots=True)
-class ConversationSettings:
-    """How to speak on one connection."""
-
-    hostname: str = "localhost"  # said in EHLO
-    protocol: str = "ESMTP"  # ESMTP, SMTP (HELO only) or LMTP
-    tls: str = NO  # NO, IF_AVAILABLE, REQUIRED
-    announce_8bit: bool = False  # say BODY=8BITMIME for content that needs it
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """One transaction: a content for several recipients."""
-
-    sender: str
-    recipients: tuple[str, ...]
-    content: bytes
-    utf8: bool = False
-    parameters: Mapping[str, str] = field(default_factory=dict)  # RET, ENVID, as received
-    rcpt_parameters: tuple[Mapping[str, str], ...] = ()  # NOTIFY, ORCPT of each, as received
-
-
-@dataclass(frozen=True, slots=True)
-class StartTls:
-    """Do the TLS handshake now, then call `tls_started` or `lose`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A letter can be sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The letter is done: one outcome for each recipient, in order."""
-
-    outcomes: tuple[Outcome, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """Nothing (more) can be sent on this connection. While a letter was under way, its Finished came before."""
-
-    outcome: Outcome
-
-
-Event = StartTls | Ready | Finished | Unusable
 
 TIMEOUTS = {  # waiting for -> the option that limits it
     Stage.BANNER: "ehlo_timeout",

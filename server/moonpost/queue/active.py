@@ -49,7 +49,6 @@ class ActiveQueue:
     ready: deque[Mail] = field(default_factory=deque)
     held: set[str] = field(default_factory=set)
     paused_until: float = 0.0
-    wake_at: float | None = None  # when the manager looks at it next
     unreached_since: float | None = None  # no host could be connected to since then
     hosts_known: int = 0  # how many hosts the last lookup gave
     batch_limit: int = 0  # a host took so many recipients and no more; 0: not seen

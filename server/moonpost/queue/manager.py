@@ -7,7 +7,6 @@ grows with the number of queues that hold mail, not with the mail in them.
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from inspect import isawaitable
@@ -24,6 +23,7 @@ from moonpost.queue.rates import Rates
 from moonpost.queue.router import Router
 from moonpost.queue.settle import Hooks, Notifier, Result, Settler
 from moonpost.queue.throttle import Throttle
+from moonpost.queue.wakes import Wakes
 from moonpost.queue.worker import Open, Worker
 from moonpost.spool.interface import Due, Spool, SpoolError
 from moonpost.spool.record import QueueName, Record
@@ -46,6 +46,8 @@ RESIDENT_SIZE = (
 )  # chosen: larger messages are read again, a few disk pages hardly matter there
 RESIDENT_BYTES = 64 << 20  # chosen: content of fresh mail in memory, all queues together
 MOST_QUARANTINED = 10_000
+
+THROTTLES = ("outbound_throttle_messages", "outbound_throttle_connections")
 
 BLACKHOLED = {
     "inline": Outcome(Fate.FAILED, 551, "551 5.7.1 recipient blackholed", Stage.AFTER_RCPT),
@@ -94,10 +96,7 @@ class QueueManager:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._settling = 0
         self._fresh_bytes = 0
-        self._wakes: list[tuple[float, int, QueueName]] = []
-        self._wake_number = 0
-        self._cancel_timer: Callable[[], None] | None = None
-        self._timer_at = 0.0
+        self._wakes: Wakes[QueueName] = Wakes(clock, self._wake)
 
     # the life of the manager
 
@@ -112,8 +111,7 @@ class QueueManager:
     async def stop(self, grace_s: float = 30.0) -> None:
         """Finish the letters under way, or abandon them after `grace_s`; what is not settled stays in the spool."""
         self.stopping = True
-        if self._cancel_timer is not None:
-            self._cancel_timer()
+        self._wakes.stop()
         workers = [task for group in self._workers.values() for task in group.values()]
         for group in self._workers.values():
             for worker in group:
@@ -175,11 +173,10 @@ class QueueManager:
         found = self._options.get(queue.name)
         if found is None:
             found = self._options[queue.name] = resolve(self._option, *queue.name)
-            queue.throttle_messages = self._throttle(
-                "outbound_throttle_messages", queue, found.throttle_messages
-            )
+            messages, connections = THROTTLES
+            queue.throttle_messages = self._throttle(messages, queue, found.throttle_messages)
             queue.throttle_connections = self._throttle(
-                "outbound_throttle_connections", queue, found.throttle_connections
+                connections, queue, found.throttle_connections
             )
         return found
 
@@ -304,43 +301,20 @@ class QueueManager:
             self.pump(queue)
 
     def _wake_at(self, queue: ActiveQueue, at: float) -> None:
-        if queue.wake_at is not None and queue.wake_at <= at:
-            return
-        queue.wake_at = at
-        self._wake_number += 1
-        heapq.heappush(self._wakes, (at, self._wake_number, queue.name))
-        self._arm()
+        self._wakes.at(queue.name, at)
 
-    def _arm(self) -> None:
-        if not self._wakes or self.stopping:
+    def _wake(self, name: QueueName) -> None:
+        queue = self.queues.get(name)
+        if queue is None:
             return
-        at = self._wakes[0][0]
-        if self._cancel_timer is not None:
-            if self._timer_at <= at:
-                return
-            self._cancel_timer()
-        self._timer_at = at
-        delay_s = max(0.0, at - self.clock.now())
-        self._cancel_timer = self.clock.call_later(delay_s, self._wake)
-
-    def _wake(self) -> None:
-        self._cancel_timer = None
-        now = self.clock.now()
-        while self._wakes and self._wakes[0][0] <= now:
-            at, _, name = heapq.heappop(self._wakes)
-            queue = self.queues.get(name)
-            if queue is None or queue.wake_at != at:
-                continue  # an earlier wake took its place
-            queue.wake_at = None
-            if queue.total or queue.held or self.workers(name):
-                self.pump(queue)
-            else:
-                del self.queues[name]
-                self._options.pop(name, None)
-                for option in ("outbound_throttle_messages", "outbound_throttle_connections"):
-                    self._throttles.pop((option, str(name)), None)
-                self.router.forget(name.domain)
-        self._arm()
+        if queue.total or queue.held or self.workers(name):
+            self.pump(queue)
+            return
+        del self.queues[name]
+        self._options.pop(name, None)
+        for option in THROTTLES:
+            self._throttles.pop((option, str(name)), None)
+        self.router.forget(name.domain)
 
     def pause(self, queue: ActiveQueue, until: float, why: str) -> None:
         """Open no connection for a queue until then."""

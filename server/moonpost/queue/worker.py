@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.outbound.connection import Connection, ConnectionFailed, Target
-from moonpost.outbound.conversation import IF_AVAILABLE, NO, ConversationSettings, Letter
+from moonpost.outbound.letters import IF_AVAILABLE, NO, ConversationSettings, Letter
 from moonpost.outbound.tls import context_for
 from moonpost.queue.active import ActiveQueue, Mail
 from moonpost.queue.hosts import Host, choose, usable_at

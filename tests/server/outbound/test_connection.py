@@ -12,7 +12,7 @@ import pytest
 
 from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.outbound.connection import Connection, ConnectionFailed, Target
-from moonpost.outbound.conversation import ConversationSettings, Letter
+from moonpost.outbound.letters import ConversationSettings, Letter
 from moonpost.testing.sink import DROP, SILENCE, Sink
 
 TIMEOUTS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from moonpost.outbound.answers import Fate, Stage
-from moonpost.outbound.conversation import (
-    Conversation,
+from moonpost.outbound.conversation import Conversation
+from moonpost.outbound.letters import (
     ConversationSettings,
     Event,
     Finished,
