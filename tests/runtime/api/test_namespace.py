@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 
 import pytest
 
 import msys
 from msys import namespace
-from msys.catalog import rows
+from msys.catalog import by_name, rows
 from msys.catalog.binding import BASIS, BOUND
 from msys.lua import LuaError, Table, call, returns_nothing
 from msys.lua.environment import Environment
@@ -154,3 +155,23 @@ def test_each_environment_has_tables_of_its_own(env: Environment) -> None:
     namespace.install(other)
     at(other, "msys.pcre")["match"] = None
     assert callable(at(env, "msys.pcre.match"))
+
+
+def returned(function) -> int | None:
+    """How many values the annotation promises; None when it does not say."""
+    text = str(inspect.unwrap(getattr(function, "fget", function)).__annotations__["return"])
+    if text == "None":
+        return 0
+    tree = ast.parse(text, mode="eval").body
+    if isinstance(tree, ast.Subscript) and ast.unparse(tree.value) == "tuple":
+        assert isinstance(tree.slice, ast.Tuple)
+        return len(tree.slice.elts)
+    return None if text in ("Any", "Result", "MatchResult", "matching.MatchResult") else 1
+
+
+@pytest.mark.parametrize("name", sorted(BOUND))
+def test_functions_give_as_many_results_as_their_row_says(name: str) -> None:
+    wanted = {None if row.results is None else len(row.results) for row in by_name()[name]}
+    promised = returned(BOUND[name])
+    if promised is not None and None not in wanted:
+        assert promised in wanted, f"{name}: the row says {wanted}, the annotation {promised}"
