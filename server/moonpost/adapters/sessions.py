@@ -47,6 +47,8 @@ class SessionBook:
 
     def counted(self, kind: str, ip: str) -> None:
         """Count one of KINDS for an address."""
+        if not self._monitors:
+            return
         where = address(ip)
         if where is None:
             return

@@ -23,6 +23,7 @@ from moonpost.phases.table import (
     EACH_RCPT,
     FINAL,
     RCPTTO_LIST_FINAL,
+    Moment,
 )
 from moonpost.phases.verdicts import FanOut, Verdict, fold
 from msys.ecstring import EcString
@@ -48,6 +49,7 @@ CONTENT_REFUSALS = {
 }
 
 Judging = Generator[Any, Any, Judged]
+Judge = Callable[[SessionState, Message], Judging]
 STAYS, DROPPED = Judged(Fate.KEEP), Judged(Fate.DROP)
 
 
@@ -133,7 +135,7 @@ def _fan_out(session: SessionState, transaction: Transaction, said: Verdict | No
     """One copy for each recipient; judge them, then store or refuse them together."""
     staying = _copies(session, transaction)
     refusals: list[tuple[Message, Verdict]] = []
-    for judge, moment in ((_each_recipient, EACH_RCPT), (_last_steps, FINAL)):
+    for judge, moment in _stages(session, staying):
         judged = yield from _judge_all(session, staying, judge)
         outcome, verdict = fold([one.verdict for one in judged])
         if outcome is FanOut.DEFER or (outcome is FanOut.REFUSE and not refusals):
@@ -156,6 +158,16 @@ def _fan_out(session: SessionState, transaction: Transaction, said: Verdict | No
                 session.generation, copy, session.accept, session.now, f"2.0.0 OK {copy.id.text}"
             )
     yield from _accepted(session, transaction.message, said)
+
+
+def _stages(session: SessionState, copies: list[Message]) -> list[tuple[Judge, Moment]]:
+    """How copies are judged, in order; a stage at which nobody decides anything is left out."""
+    stages: list[tuple[Judge, Moment]] = []
+    if EACH_RCPT in session.asks or any(copy.discarded is not None for copy in copies):
+        stages.append((_each_recipient, EACH_RCPT))
+    if session.judges_last:
+        stages.append((_last_steps, FINAL))
+    return stages
 
 
 def _copies(session: SessionState, transaction: Transaction) -> list[Message]:
@@ -181,7 +193,7 @@ def _copies(session: SessionState, transaction: Transaction) -> list[Message]:
 def _judge_all(
     session: SessionState,
     copies: list[Message],
-    judge: Callable[[SessionState, Message], Judging],
+    judge: Judge,
 ) -> Generator[Any, Any, list[Judged]]:
     """The fate of each copy. The first that puts the mail off ends the questions: all come again with it."""
     judged: list[Judged] = []

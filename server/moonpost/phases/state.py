@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 
 from moonpost.phases.actions import Reception
 from moonpost.phases.addresses import Fallback, Path
 from moonpost.phases.options import SessionOptions, within
-from moonpost.phases.table import Moment, registered
+from moonpost.phases.table import FINAL, SET_BINDING, Moment, registered
 from moonpost.policy.interface import Generation, Policy, PolicyState
 from msys.accept import Accept
 from msys.identity import IDS, Id
@@ -32,7 +33,7 @@ class State(Enum):
     CLOSED = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Peer:
     """The two ends of a connection. Addresses are text; a Unix socket has empty ones."""
 
@@ -41,11 +42,11 @@ class Peer:
     local_ip: str
     local_port: int
 
-    @property
+    @cached_property
     def remote(self) -> str:
         return endpoint(self.remote_ip, self.remote_port)
 
-    @property
+    @cached_property
     def local(self) -> str:
         return endpoint(self.local_ip, self.local_port)
 
@@ -122,6 +123,16 @@ class SessionState:
         if self.may_relay():
             context.setdefault("can_relay", "true")
         return context
+
+    @property
+    def judges_last(self) -> bool:
+        """Whether the last steps before the spool can change anything."""
+        return (
+            SET_BINDING in self.asks
+            or FINAL in self.asks
+            or self.options.default_binding == "none"
+            or self.generation.has("core_ec_message_enqueue")
+        )
 
     def use(self, generation: Generation) -> None:
         """Go on with another generation of policy."""
