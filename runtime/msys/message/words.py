@@ -18,6 +18,7 @@ ENCODED_RUN = re.compile(ENCODED.pattern + rb"(?:[ \t\r\n]+" + ENCODED.pattern +
 NON_ASCII = re.compile(rb"[\x80-\xff]")
 QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 WHITE = re.compile(rb"[ \t]+")
+BLANK = re.compile(rb"[ \t]*\Z")
 
 # Fields whose values hold addresses: there, an encoded word must not stand inside a quoted string
 ADDRESS_FIELDS = frozenset(
@@ -117,31 +118,35 @@ def folded(name: bytes, value: bytes) -> bytes:
     Folds that the value has already stay where they are.
     """
     lines: list[bytes] = []
-    rest = name + b": " + value
-    for given in rest.split(b"\r\n"):
-        line = given
-        while len(line) > FOLD_AT:
-            first_allowed = len(name) + 2 if not lines else 1
-            at = _fold_point(line, first_allowed)
+    low = len(name) + 2  # no fold before the first word of a line
+    for given in (name + b": " + value).split(b"\r\n"):
+        start = 0
+        while len(given) - start > FOLD_AT:
+            at = _fold_point(given, _word(given, start + low), start + FOLD_AT)
             if at is None:
                 break
-            lines.append(line[:at])
-            line = line[at:]
-        lines.append(line)
+            lines.append(given[start:at])
+            start, low = at, 0
+        lines.append(given[start:])
+        low = 0
     return b"\r\n".join(lines) + b"\r\n"
 
 
-def _fold_point(line: bytes, first_allowed: int) -> int | None:
-    """Where to break: the last white space that fits, or the first one after."""
-    best = None
-    for space in WHITE.finditer(line, first_allowed):
-        if space.end() == len(
-            line
-        ):  # a line of nothing but space would end the field for some readers
-            break
-        if space.start() > FOLD_AT and best is not None:
-            break
-        best = space.start()
-        if space.start() > FOLD_AT:
-            break
-    return best
+def _word(line: bytes, at: int) -> int:
+    """The first place from `at` on that is no white space."""
+    space = WHITE.match(line, at)
+    return space.end() if space else at
+
+
+def _fold_point(line: bytes, low: int, high: int) -> int | None:
+    """Where to break: the last white space from `low` to `high`, or the first one after. None: nowhere."""
+    at = max(line.rfind(b" ", low, high + 1), line.rfind(b"\t", low, high + 1))
+    if at < 0:
+        later = WHITE.search(line, max(low, high + 1))
+        if later is None:
+            return None
+        at = later.start()
+    while at > low and line[at - 1 : at] in (b" ", b"\t"):
+        at -= 1
+    # A line of nothing but space would end the field for some readers.
+    return None if BLANK.match(line, at) else at

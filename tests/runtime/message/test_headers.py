@@ -110,6 +110,19 @@ def test_text_is_encoded_and_folded() -> None:
 
 
 @header
+def test_folding_makes_no_blank_line_and_takes_no_time() -> None:
+    msg = message(wire("", "x"))
+    for value in (
+        "a" * 90 + " " * 90 + "b" * 90 + " " * 90 + "c",
+        "w" * 500_000,
+        "word " * 100_000,
+    ):
+        msg.header("X", value)
+        assert not any(line.strip() == b"" for line in msg.header_block.split(b"\r\n")[:-2])
+        assert msg.header("X")[1] == value.strip()
+
+
+@header
 def test_bytes_that_are_no_utf8_are_taken_for_latin_1() -> None:
     msg = message(wire("", "x"))
     msg.header("Subject", "caf\xe9")
