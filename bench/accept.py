@@ -8,7 +8,7 @@ round. Messages per second are reported only: the load generator shares the mach
 nothing (three modules at five moments) through the real runner, a durable LMDB spool and a main log.
 
     --profile FILE     profile ours with cProfile instead of comparing
-    --serve KIND       what the benchmark starts: `aiosmtpd`, `ours`, `ours-bare` (no policy, nothing kept)
+    --serve KIND       what the benchmark starts: `aiosmtpd`, or one of ours (see KINDS)
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ MODES = {  # name -> arguments of smtp-source
     "4k-d": ["-d", "-l", "4096"],
     "100k-1": ["-l", "102400"],
     "100k-d": ["-d", "-l", "102400"],
+}
+KINDS = {  # what of ours is served
+    "ours": {"policy": True, "spool": True},
+    "ours-spool": {"policy": False, "spool": True},
+    "ours-policy": {"policy": True, "spool": False},
+    "ours-bare": {"policy": False, "spool": False},
 }
 SESSIONS = 20
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -84,7 +90,7 @@ class Discards:
         return
 
 
-async def serve_ours(folder: Path, *, bare: bool) -> None:
+async def serve_ours(folder: Path, *, policy: bool, spool: bool) -> None:
     """Our receiver, with everything or with nothing around it."""
     from moonpost.adapters.sessions import SessionBook
     from moonpost.inbound.listener import Listener
@@ -98,11 +104,11 @@ async def serve_ours(folder: Path, *, bare: bool) -> None:
 
     ports = fake_ports()
     keeper: Any = Discards()
-    if not bare:
-        spool = LmdbSpool(folder / "spool", max_bytes=8 << 30)
+    if spool:
+        store = LmdbSpool(folder / "spool", max_bytes=8 << 30)
         journal = MailLogs(LogFile(folder / "mainlog.ec"), LogFile(folder / "bouncelog.ec"))
         keeper = SpoolKeeper(
-            spool,
+            store,
             lambda accepted: None,
             lambda name, binding, domain: None,
             journal,
@@ -111,7 +117,7 @@ async def serve_ours(folder: Path, *, bare: bool) -> None:
         )
     service = Service(
         ListenSettings(port=0, options=SessionOptions(open_relay=True, hostname="bench.test")),
-        policy_of_nothing(ports) if not bare else NoPolicy(),
+        policy_of_nothing(ports) if policy else NoPolicy(),
         keeper,
         ports.log,
         SessionBook(now=time.time),
@@ -237,13 +243,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--kinds", default="ours")
     parser.add_argument("--profile")
-    parser.add_argument("--serve", choices=["aiosmtpd", "ours", "ours-bare"])
+    parser.add_argument("--serve", choices=["aiosmtpd", *KINDS])
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     if given.serve == "aiosmtpd":
         asyncio.run(serve_aiosmtpd())
     elif given.serve:
-        asyncio.run(serve_ours(given.folder, bare=given.serve == "ours-bare"))
+        asyncio.run(serve_ours(given.folder, **KINDS[given.serve]))
     elif given.profile:
         server = Server(given.kinds, given.profile)
         try:

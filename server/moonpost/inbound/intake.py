@@ -54,7 +54,7 @@ class Intake:
         self._stuffed = False
         self._dropping = False  # inside a line or content that is too long already
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         self._buffer += data
 
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from msys.ports import Log
 if TYPE_CHECKING:
     from moonpost.inbound.session import SmtpSession
 
+LANDING_BYTES = 262_144  # what asyncio would allocate for every read
 SERVICE = "SMTP"  # as ac:inbound_session_count names it
 
 
@@ -34,6 +35,7 @@ class Service:
     authenticator: Authenticator | None = None  # None: every AUTH fails unless policy passes it
     tally: Tally = field(default_factory=Tally)
     now: Callable[[], float] = time.time
+    landing: memoryview = field(default_factory=lambda: memoryview(bytearray(LANDING_BYTES)))
     sessions: set[SmtpSession] = field(default_factory=set)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -31,7 +31,7 @@ MAX_WAITING = 65_536  # bytes taken from a peer that sends on without waiting fo
 Address = tuple[str, int]
 
 
-class SmtpSession(Driving, SMTP):
+class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
     """The asyncio protocol of one connection."""
 
     enable_SMTPUTF8 = True
@@ -74,11 +74,14 @@ class SmtpSession(Driving, SMTP):
         else:
             self._begin(options, remote, address(transport.get_extra_info("sockname")))
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.service.landing  # shared: what lands there is taken before anybody else reads
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self.closing:
             return
         self.idle_since = self.loop.time()
-        self.intake.feed(data)
+        self.intake.feed(self.service.landing[:nbytes])
         if not self.busy:
             self.pump()
             return
