@@ -57,9 +57,8 @@ class ActiveQueue:
     throttle_messages: Throttle | None = None
     throttle_connections: Throttle | None = None
     refilling: bool = False
-    _released: set[str] = field(
-        default_factory=set
-    )  # while refilling: what a stale answer may hold
+    _readers: int = 0  # who waits for an answer of the spool, stale for what is released meanwhile
+    _released: set[str] = field(default_factory=set)
     _noted: float | None = None
 
     @property
@@ -86,7 +85,7 @@ class ActiveQueue:
     def release(self, id: str) -> None:
         """The spool knows what became of a message."""
         self.held.discard(id)
-        if self.refilling:
+        if self._readers:
             self._released.add(id)
 
     def drop(self, id: str) -> None:
@@ -98,21 +97,36 @@ class ActiveQueue:
         due = self.next_due_at is not None and self.next_due_at <= now
         return due and not self.refilling and len(self.ready) < REFILL_AT
 
+    def begin_read(self) -> None:
+        """The spool is about to be asked; what it will say of messages released meanwhile is history."""
+        if not self._readers:
+            self._released.clear()
+        self._readers += 1
+
+    def end_read(self, records: Sequence[Record]) -> list[Record]:
+        """Those of the spool's records that are neither held nor history."""
+        found = [
+            record
+            for record in records
+            if record.id not in self.held and record.id not in self._released
+        ]
+        self._readers -= 1
+        return found
+
     def begin_refill(self) -> frozenset[str]:
         """The ids that the spool must leave out."""
+        self.begin_read()
         self.refilling = True
-        self._released.clear()
         self._noted = None
         return frozenset(self.held)
 
     def end_refill(self, due: Due | None) -> None:
         """What the spool had; None: it could not be read, ask again."""
         self.refilling = False
+        for record in self.end_read(due.records if due is not None else ()):
+            self._hold(Mail(record))
         if due is None:
             return
-        for record in due.records:
-            if record.id not in self.held and record.id not in self._released:
-                self._hold(Mail(record))
         # What was noted while the spool was being read may be missing in its answer.
         times = [at for at in (due.next_due_at, self._noted) if at is not None]
         self.next_due_at = min(times, default=None)
@@ -141,10 +155,9 @@ class ActiveQueue:
         return found
 
     def seize(self, records: Sequence[Record]) -> list[Mail]:
-        """Hold records that were read from the spool, but for those that are held or were a moment ago."""
-        found = [record for record in records if record.id not in self.held]
-        self.held.update(record.id for record in found)
-        return [Mail(record) for record in found]
+        """Hold records that `end_read` gave, before anybody else does."""
+        self.held.update(record.id for record in records)
+        return [Mail(record) for record in records]
 
     def take_all(self) -> list[Mail]:
         everything = list(self.ready)

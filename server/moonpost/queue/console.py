@@ -7,7 +7,7 @@ listed, flushed or failed without being held in memory.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.queue.active import ActiveQueue, Mail
@@ -23,6 +23,13 @@ PURGED = Outcome(
 FAILED = Outcome(Fate.FAILED, 554, "554 manually failed", Stage.NOT_CONNECTED)
 
 Rebind = Callable[[Record, bytes], Awaitable[tuple[str, str]]]  # -> binding and group
+
+
+class Walked(NamedTuple):
+    """A page of a queue, and those of its messages that are not in use."""
+
+    records: Sequence[Record]
+    free: Sequence[Record]
 
 
 class QueueConsole:
@@ -58,13 +65,14 @@ class QueueConsole:
         """Queued messages, those to be tried next first."""
         rows: list[Mapping[str, Any]] = []
         for queue in self._queues(domain, binding):
-            async for record in self._records(queue):
-                if offset > 0:
-                    offset -= 1
-                elif len(rows) >= limit:
-                    return rows
-                else:
-                    rows.append(_row(record))
+            async for page in self._pages(queue):
+                for record in page.records:
+                    if offset > 0:
+                        offset -= 1
+                    elif len(rows) >= limit:
+                        return rows
+                    else:
+                        rows.append(_row(record))
         return rows
 
     async def flush(self, domain: str | None) -> int:
@@ -72,19 +80,18 @@ class QueueConsole:
         count = 0
         now = self._manager.clock.now()
         for queue in self._queues(domain):
+            queue.paused_until = 0.0
             async for page in self._pages(queue):
-                later = [
-                    record
-                    for record in page
-                    if record.next_attempt_at > now and record.id not in queue.held
-                ]
-                for record in later:
-                    record.next_attempt_at = now
-                count += await self._update(later)
-            if count:
-                queue.paused_until = 0.0
-                queue.note_due(now)
-                self._manager.pump(queue)
+                later = [record for record in page.free if record.next_attempt_at > now]
+                count += await self._due_now(queue, later)
+        return count
+
+    async def _due_now(self, queue: ActiveQueue, records: Sequence[Record]) -> int:
+        mails = queue.seize(records)
+        for record in records:
+            record.next_attempt_at = self._manager.clock.now()
+        count = await self._update(records)
+        self._manager.moved(queue, mails)
         return count
 
     async def refresh(self, domain: str) -> int:
@@ -103,31 +110,27 @@ class QueueConsole:
         for queue in self._queues(domain):
             count += self._fail(queue, queue.take_all(), PURGED, quiet)
             async for page in self._pages(queue):
-                count += self._fail(queue, queue.seize(page), PURGED, quiet)
+                count += self._fail(queue, queue.seize(page.free), PURGED, quiet)
                 await self._manager.room()
         return count
 
     async def retry_message(self, message_id: str) -> bool:
         """Make one message due now."""
-        record = await self._manager.spool.get(message_id)
-        if record is None:
+        found = await self._find(message_id)
+        if found is None:
             return False
-        queue = self._manager.queue(record.queue)
-        if message_id not in queue.held:
-            record.next_attempt_at = self._manager.clock.now()
-            await self._update([record])
-            queue.note_due(record.next_attempt_at)
-            self._manager.pump(queue)
+        queue, free = found
+        await self._due_now(queue, free)
         return True
 
     async def fail_message(self, message_id: str) -> bool:
         """Fail one message; False when it is unknown, or on its way at this moment."""
-        record = await self._manager.spool.get(message_id)
-        if record is None:
+        found = await self._find(message_id)
+        if found is None:
             return False
-        queue = self._manager.queue(record.queue)
-        found = queue.withdraw({message_id}) or queue.seize([record])
-        return self._fail(queue, found, FAILED, quiet=False) > 0
+        queue, free = found
+        mails = queue.withdraw({message_id}) or queue.seize(free)
+        return self._fail(queue, mails, FAILED, quiet=False) > 0
 
     async def reroute(self, old: str, new: str) -> int:
         """Move the mail of a routing domain to another one."""
@@ -155,8 +158,8 @@ class QueueConsole:
         count = 0
         for queue in queues:
             async for page in self._pages(queue):
-                ready = queue.withdraw({record.id for record in page})
-                mails = [*ready, *queue.seize(page)]
+                ready = queue.withdraw({record.id for record in page.records})
+                mails = [*ready, *queue.seize(page.free)]
                 for mail in mails:
                     await change(mail.record)
                 moved = [mail.record for mail in mails]
@@ -173,20 +176,29 @@ class QueueConsole:
             if (domain is None or name.domain == domain.lower()) and binding in (None, name.binding)
         ]
 
-    async def _pages(self, queue: ActiveQueue) -> AsyncIterator[list[Record]]:
+    async def _pages(self, queue: ActiveQueue) -> AsyncIterator[Walked]:
         after: bytes | None = None
         while True:
-            page = await self._manager.spool.page(queue.name, after, PAGE)
-            if page.records:
-                yield page.records
-            after = page.after
+            queue.begin_read()
+            records: list[Record] = []
+            try:
+                records, after = await self._manager.spool.page(queue.name, after, PAGE)
+            finally:
+                free = queue.end_read(records)
+            if records:
+                yield Walked(records, free)
             if after is None:
                 return
 
-    async def _records(self, queue: ActiveQueue) -> AsyncIterator[Record]:
-        async for page in self._pages(queue):
-            for record in page:
-                yield record
+    async def _find(self, id: str) -> tuple[ActiveQueue, list[Record]] | None:
+        """The queue of a message, and its record unless it is in use; None: there is no such message."""
+        record = await self._manager.spool.get(id)
+        if record is None:
+            return None
+        queue = self._manager.queue(record.queue)
+        queue.begin_read()
+        record = await self._manager.spool.get(id)
+        return queue, queue.end_read([record] if record is not None else [])
 
     async def _update(self, records: Sequence[Record]) -> int:
         try:

@@ -7,6 +7,7 @@ to 43200 s, life time 86400 s) the attempts fall at 0, 1200, 3600, 8400, 18000, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 AUTO: Final = "auto"
@@ -16,7 +17,7 @@ OUT_OF_TIME = "554 5.4.7 [internal] exceeded max time without delivery"
 OUT_OF_RETRIES = "554 5.4.7 [internal] exceeded max retries without delivery"
 NOT_ATTEMPTED = "554 5.4.5 [internal] Delivery not attempted (message expired)"
 
-MOST_RETRIES = 100_000  # bounds the count for a life time of years with an interval of seconds
+DOUBLINGS = 60  # after so many, any interval is longer than any life time
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class GiveUp:
 
 def retry_delay_s(failures: int, rules: RetryRules) -> float:
     """How long to wait after the n-th failure: doubled each time, up to the cap."""
-    doublings = min(max(failures - 1, 0), 60)
+    doublings = min(max(failures - 1, 0), DOUBLINGS)
     return float(min(rules.retry_interval * 2**doublings, rules.max_retry_interval))
 
 
@@ -50,14 +51,16 @@ def most_retries(rules: RetryRules) -> int | None:
         return None
     if rules.max_retries != AUTO:
         return int(rules.max_retries)
-    # As many as fit into the life time.
-    elapsed, retries = 0.0, 0
-    while retries < MOST_RETRIES:
-        elapsed += max(retry_delay_s(retries + 1, rules), 1)
-        if elapsed >= rules.message_expiration:
+    # As many as fit into the life time: those that still double, then equal ones.
+    left_s, retries = rules.message_expiration, 0
+    while True:
+        delay_s = max(retry_delay_s(retries + 1, rules), 1.0)
+        if retries >= DOUBLINGS or delay_s >= rules.max_retry_interval:
+            return retries + max(0, ceil(left_s / delay_s) - 1)
+        left_s -= delay_s
+        if left_s <= 0:
             return retries
         retries += 1
-    return retries
 
 
 def after_failure(

@@ -62,7 +62,9 @@ def test_a_domain_is_failed_whole(tmp_path: Path) -> None:
         assert await console.fail("b.test", quiet=True) == 1200
         await made.until(lambda: made.spool.count() == 1)
         assert set(made.journal.texts("P")) == {"554 5.7.0 [internal] Message manually purged"}
-        assert made.manager.queues[QueueName("default", "b.test")].total == 0
+        queue = made.manager.queues[QueueName("default", "b.test")]
+        await made.until(lambda: queue.total == 0)
+        assert len(made.journal.texts("P")) == 1200
 
     run(test, tmp_path, suspend_delivery=True)
 

@@ -72,6 +72,17 @@ def test_overdue_mail_is_tried_once_more_unless_forbidden() -> None:
     assert before_attempt(80_000, 0, rules) is None
 
 
+@given(st.integers(1, 5000), st.integers(1, 50_000), st.integers(1, 200_000))
+def test_as_many_retries_as_fit_are_counted_right(interval: int, most: int, life: int) -> None:
+    rules = RetryRules(interval, most, "auto", life)
+    elapsed, fitting = 0.0, 0
+    while (elapsed := elapsed + max(retry_delay_s(fitting + 1, rules), 1)) < life:
+        fitting += 1
+        if fitting > 3000:
+            return
+    assert most_retries(rules) == fitting
+
+
 @pytest.mark.parametrize(
     ("warned", "most", "at"), [(0, 0, 3600), (1, 0, 10800), (2, 0, 25200), (2, 5000, 13600)]
 )
