@@ -6,8 +6,7 @@ A series of addresses counts one family (`cidr` IPv4, `cidr_ipv6` IPv6); the oth
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from msys.arguments import (
     bad_argument,
@@ -20,20 +19,13 @@ from msys.lua import ABSENT, Table, tostring
 from msys.lua.errors import RuntimeFault
 from msys.options import Options
 from msys.peer import address_of, block_of_peer, peer_address
-from msys.ports import Later, PortError, current, wait
+from msys.ports import current
+from msys.shared import ask
 
 __all__ = ["add", "count", "define", "remove_item"]
 
-T = TypeVar("T")
-
+DEFINE = "msys.audit_series.define"
 KINDS = ("cidr", "cidr_ipv6", "string")
-
-
-def _ask(question: Callable[[], Later[T]]) -> T:
-    try:
-        return wait(question())
-    except PortError as error:
-        raise RuntimeFault(f"{error}; define it with msys.audit_series.define") from None
 
 
 def _kinds() -> dict[str, str]:
@@ -106,7 +98,7 @@ def add(name: str, options: Any = ABSENT) -> None:
         amount = Options("add", 2, options).number("count", 1)
         key = options["key"]
     text = _key("add", 2, series, key)
-    _ask(lambda: current().ports.state.series_add(series, text, amount))
+    ask(lambda state: state.series_add(series, text, amount), DEFINE)
 
 
 @documented("msys.audit_series.count", assumed="an undefined series raises")
@@ -124,7 +116,7 @@ def count(name: str, options: Any = ABSENT) -> float:
         start, end = chosen.integer("startv", 0), chosen.integer("endv", 0)
         key = options["key"]
     text = _key("count", 2, series, key)
-    return _ask(lambda: current().ports.state.series_count(series, text, start, end))
+    return ask(lambda state: state.series_count(series, text, start, end), DEFINE)
 
 
 @documented("msys.audit_series.remove_item", assumed="a missing item is no error")
@@ -132,4 +124,4 @@ def remove_item(name: str, key: Any = ABSENT) -> None:
     """Forget all windows of one key (default: the peer). Source: lua.ref.msys.audit_series.remove_item."""
     series = check_string("remove_item", 1, name)
     text = _key("remove_item", 2, series, key)
-    _ask(lambda: current().ports.state.series_remove(series, text))
+    ask(lambda state: state.series_remove(series, text), DEFINE)

@@ -11,7 +11,7 @@ from typing import Any
 from msys.arguments import bad_argument, check_integer, check_string
 from msys.catalog.binding import documented
 from msys.lua import ABSENT, Userdata
-from msys.ports import current, wait
+from msys.shared import ask
 
 STRICT = 0
 RELAXED = 1
@@ -50,13 +50,13 @@ def open(counter_path: str, semantics: Any = ABSENT) -> Counter:
     )
     if chosen not in WORDS:
         raise bad_argument("open", 2, "msys.counter.STRICT or msys.counter.RELAXED expected")
-    return Counter(path, wait(current().ports.state.counter_open(path, WORDS[chosen])))
+    return Counter(path, ask(lambda state: state.counter_open(path, WORDS[chosen])))
 
 
 @documented("msys.counter.inc", assumed="returns nothing")
 def inc(object_or_path: Counter | str) -> None:
     """Add one. A missing path is made, STRICT. Source: lua.ref.msys.counter.inc."""
-    wait(current().ports.state.counter_add(_key("inc", object_or_path), 1))
+    ask(lambda state: state.counter_add(_key("inc", object_or_path), 1))
 
 
 @documented("msys.counter.add", assumed="a delta loses its fraction; returns nothing")
@@ -66,19 +66,19 @@ def add(object_or_path: Counter | str, delta: float) -> None:
     Source: lua.ref.msys.counter.add.
     """
     key = _key("add", object_or_path)
-    wait(current().ports.state.counter_add(key, check_integer("add", 2, delta)))
+    ask(lambda state: state.counter_add(key, check_integer("add", 2, delta)))
 
 
 @documented("msys.counter.read", assumed="a missing path reads 0 and is not made")
 def read(object_or_path: Counter | str) -> int:
     """The value now; 0 for a path that is missing, which is not made. Source: lua.ref.msys.counter.read."""
-    return wait(current().ports.state.counter_read(_key("read", object_or_path)))
+    return ask(lambda state: state.counter_read(_key("read", object_or_path)))
 
 
 @documented("msys.counter.reset", assumed="returns nothing")
 def reset(object_or_path: Counter | str) -> None:
     """Set to 0 and note the time. A missing path is made, STRICT. Source: lua.ref.msys.counter.reset."""
-    wait(current().ports.state.counter_reset(_key("reset", object_or_path)))
+    ask(lambda state: state.counter_reset(_key("reset", object_or_path)))
 
 
 @documented("msys.counter.unlink", assumed="a missing path is no error")
@@ -89,4 +89,4 @@ def unlink(counter_path: str) -> None:
     Momentum's own cache of paths may still find the old counter for five minutes; ours never does.
     Source: lua.ref.msys.counter.unlink.
     """
-    wait(current().ports.state.counter_unlink(check_string("unlink", 1, counter_path)))
+    ask(lambda state: state.counter_unlink(check_string("unlink", 1, counter_path)))

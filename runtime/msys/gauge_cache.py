@@ -5,25 +5,17 @@ An undefined cache is an error that names it. None of the calls waits while the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from msys.arguments import bad_argument, check_integer, check_number, check_string, truth
 from msys.catalog.binding import documented
 from msys.lua import ABSENT
-from msys.lua.errors import RuntimeFault
-from msys.ports import Later, PortError, current, wait
+from msys.ports import current
+from msys.shared import ask
 
 __all__ = ["dec", "define", "get", "inc", "remove_item"]
 
-T = TypeVar("T")
-
-
-def _ask(question: Callable[[], Later[T]]) -> T:
-    try:
-        return wait(question())
-    except PortError as error:
-        raise RuntimeFault(f"{error}; define it with msys.gauge_cache.define") from None
+DEFINE = "msys.gauge_cache.define"
 
 
 @documented(
@@ -62,7 +54,7 @@ def dec(cachename: str, keystring: str) -> None:
 
 def _add(function: str, cachename: str, keystring: str, delta: int) -> None:
     cache, key = check_string(function, 1, cachename), check_string(function, 2, keystring)
-    _ask(lambda: current().ports.state.gauge_add(cache, key, delta))
+    ask(lambda state: state.gauge_add(cache, key, delta), DEFINE)
 
 
 @documented("msys.gauge_cache.get", assumed="a missing or expired key reads 0")
@@ -72,7 +64,7 @@ def get(cachename: str, keystring: str) -> int:
     Source: lua.ref.msys.gauge_cache.get.
     """
     cache, key = check_string("get", 1, cachename), check_string("get", 2, keystring)
-    return _ask(lambda: current().ports.state.gauge_get(cache, key))
+    return ask(lambda state: state.gauge_get(cache, key), DEFINE)
 
 
 @documented("msys.gauge_cache.remove_item", assumed="a missing key is no error")
@@ -80,4 +72,4 @@ def remove_item(cachename: str, keystring: str) -> None:
     """Forget the entry; a missing one is no error. Source: lua.ref.msys.gauge_cache.remove_item."""
     cache = check_string("remove_item", 1, cachename)
     key = check_string("remove_item", 2, keystring)
-    _ask(lambda: current().ports.state.gauge_remove(cache, key))
+    ask(lambda state: state.gauge_remove(cache, key), DEFINE)

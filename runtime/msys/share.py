@@ -10,7 +10,7 @@ from typing import Any
 from msys.arguments import bad_argument, check_string
 from msys.catalog.binding import documented
 from msys.lua import type
-from msys.ports import current, wait
+from msys.shared import ask
 
 __all__ = ["shareGet", "shareSet", "shareUnset"]
 
@@ -21,7 +21,7 @@ def shareGet(keystring: str) -> Any:
 
     Read, change and store is three steps: use `msys.lock` around them. Source: lua.ref.msys.shareGet.
     """
-    return wait(current().ports.state.share_get(check_string("shareGet", 1, keystring)))
+    return ask(lambda state: state.share_get(check_string("shareGet", 1, keystring)))
 
 
 @documented("msys.shareSet", assumed="nil unsets; a table, function or userdata raises")
@@ -35,11 +35,11 @@ def shareSet(keystring: str, value: str | float | bool | None) -> bool:
         raise bad_argument("shareSet", 2, f"number, string or boolean expected, got {type(value)}")
     if not key:
         return False
-    wait(current().ports.state.share_set(key, value))
+    ask(lambda state: state.share_set(key, value))
     return True
 
 
 @documented("msys.shareUnset", assumed="a missing key is no error")
 def shareUnset(keystring: str) -> None:
     """Forget the value; a missing key is no error. Source: lua.ref.msys.shareUnset."""
-    wait(current().ports.state.share_set(check_string("shareUnset", 1, keystring), None))
+    ask(lambda state: state.share_set(check_string("shareUnset", 1, keystring), None))
