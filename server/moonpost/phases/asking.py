@@ -36,7 +36,8 @@ def ask(
         outcome: Outcome = yield Run(callout, arguments(callout, values), message)
         if outcome.error is not None:
             yield Failed(outcome.error, callout)
-            return verdicts.AFTER_ERROR[moment.on_error]
+            after = verdicts.AFTER_ERROR[moment.on_error]
+            return after and after._replace(decided_by=outcome.error.where)
     return verdicts.of_context(vctx, moment) if asked else None
 
 

@@ -129,7 +129,8 @@ def _final(
         outcome: Outcome = yield Run(callout, arguments(callout, values), message)
         if outcome.error is not None:
             yield Failed(outcome.error, callout)
-            return verdicts.AFTER_ERROR[FINAL.on_error]
+            after = verdicts.AFTER_ERROR[FINAL.on_error]
+            return after and after._replace(decided_by=outcome.error.where)
         for answer in outcome.results:
             if answer in AFTER_HOOK and not isinstance(answer, bool):
                 said = verdicts.of_context(vctx, FINAL)
