@@ -21,6 +21,7 @@ from msys.message import Message
 from msys.ports import Clock
 from msys.testing.fakes import FakeDns
 
+MANAGER_OPTIONS = ("notifier", "hooks", "open_connection", "most_connections")
 Event = tuple[str, str, str]  # kind, message id, text
 
 
@@ -95,7 +96,7 @@ async def line(
     """Everything for every domain goes to 127.0.0.1:`port`, unless `routes` says otherwise."""
     options: dict[str, Any] = {"remote_smtp_port": port, "routes": ["127.0.0.1"], "idle_timeout": 1}
     hosts = given.pop("dns", {})
-    manager_options = {name: given.pop(name) for name in ("notifier", "hooks") if name in given}
+    manager_options = {name: given.pop(name) for name in MANAGER_OPTIONS if name in given}
     options.update(given)
 
     def option(name: str, binding: str, domain: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.outbound.connection import Connection, ConnectionFailed, Target
 from moonpost.outbound.letters import ConversationSettings, Letter
 from moonpost.testing.sink import DROP, SILENCE, Sink
+from testkit.certificates import self_signed
 
 TIMEOUTS = {
     "connect_timeout": 5.0, "ehlo_timeout": 5.0, "mailfrom_timeout": 5.0, "rcptto_timeout": 5.0,
@@ -134,20 +134,8 @@ def test_an_idle_connection_is_closed_politely() -> None:
     run(test)
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-         "-nodes", "-subj", "/CN=sink.test", "-addext", "subjectAltName=DNS:sink.test",
-         "-keyout", path.with_suffix(".key"), "-out", path.with_suffix(".crt")],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    path.write_bytes(path.with_suffix(".key").read_bytes() + path.with_suffix(".crt").read_bytes())
-    return path
-
-
-def test_mail_goes_over_tls_when_the_host_offers_it(certificate: Path) -> None:
+def test_mail_goes_over_tls_when_the_host_offers_it(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate)
     client = ssl.create_default_context(cafile=str(certificate))
@@ -162,7 +150,8 @@ def test_mail_goes_over_tls_when_the_host_offers_it(certificate: Path) -> None:
     run(test, tls=server)
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(certificate: Path) -> None:
+def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate)
 
