@@ -19,7 +19,13 @@ class LuaError(Exception):
         super().__init__(value)
         self.value = value
         self.positioned = positioned
-        self.lua_traceback = ""
+
+    @property
+    def lua_traceback(self) -> str:
+        """`stack traceback:` from where it was raised to where it was caught."""
+        from msys.lua.stack import levels_of, traceback_text
+
+        return traceback_text(levels_of(self.__traceback__)[::-1])
 
     def __str__(self) -> str:
         from msys.lua.text import error_text

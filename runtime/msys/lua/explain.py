@@ -10,10 +10,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from types import CodeType
 
 from msys.lua.errors import LuaError, OperandError
 from msys.lua.linemap import What, map_of
-from msys.lua.stack import Level, levels_of, traceback_text
+from msys.lua.stack import Level, is_helper, levels_of
 
 _log = logging.getLogger("msys.lua")
 
@@ -35,21 +36,24 @@ def on_internal_error(hook: Callable[[BaseException], None] | None) -> None:
 
 def explain(error: BaseException) -> LuaError:
     """The LuaError that policy catches for `error`: itself, positioned, or the translation of a native one."""
-    found = levels_of(error.__traceback__)
-    spot = next((level for level in reversed(found) if level.map is not None), None)
     if isinstance(error, LuaError):
-        explained = error
         if not error.positioned:
             error.positioned = True
             if error.value.__class__ is str:
+                spot = _innermost(error)
                 error.value = _position(spot) + error.described(spot.what if spot else "")
-    else:
-        explained = LuaError(_position(spot) + _words(error, spot), positioned=True)
-        explained.__cause__ = error
-        explained.__traceback__ = error.__traceback__
-    if not explained.lua_traceback:
-        explained.lua_traceback = traceback_text(found[::-1])
+        return error
+    spot = _innermost(error)
+    explained = LuaError(_position(spot) + _words(error, spot), positioned=True)
+    explained.__cause__ = error
+    explained.__traceback__ = error.__traceback__
     return explained
+
+
+def _innermost(error: BaseException) -> Level | None:
+    """The Lua function that ran last before the error."""
+    found = levels_of(error.__traceback__)
+    return next((level for level in reversed(found) if level.map is not None), None)
 
 
 def _position(spot: Level | None) -> str:
@@ -62,22 +66,29 @@ def _words(error: BaseException, spot: Level | None) -> str:
         return "stack overflow"
     if isinstance(error, MemoryError):
         return "not enough memory"
-    if spot is not None and _raised_in_generated_code(error):
+    code = _raising_code(error)
+    if code is not None and map_of(code) is not None and spot is not None:
         for pattern, words in _NATIVE:
             match = pattern.search(str(error))
             if match is not None:
                 return words(match, spot.what)
+    if code is not None and is_helper(code):
+        match = _NOT_CALLABLE.search(
+            str(error)
+        )  # a handler, an iterator or a callback of the script's
+        if match is not None:
+            return _call(match, "")
     internal_error(error)
     return f"internal error: {error.__class__.__name__}: {error}"
 
 
-def _raised_in_generated_code(error: BaseException) -> bool:
+def _raising_code(error: BaseException) -> CodeType | None:
     traceback = error.__traceback__
     if traceback is None:
-        return False
+        return None
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
-    return map_of(traceback.tb_frame.f_code) is not None
+    return traceback.tb_frame.f_code
 
 
 _KINDS = {
@@ -148,12 +159,14 @@ def _missing(match: re.Match[str], what: What) -> str:
 
 _BITWISE = dict.fromkeys(("&", "|", "^", "<<", ">>", "~"), "perform bitwise operation on")
 
+_NOT_CALLABLE = re.compile(r"'([\w.]+)' object is not callable")
+
 # Python's words -> Lua's
 _NATIVE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], What], str]], ...] = (
     (re.compile(r"'([\w.]+)' object is not (?:subscriptable|iterable)"), _index),
     (re.compile(r"'([\w.]+)' object does not support item (?:assignment|deletion)"), _index),
     (re.compile(r"'([\w.]+)' object has no attribute"), _index),
-    (re.compile(r"'([\w.]+)' object is not callable"), _call),
+    (_NOT_CALLABLE, _call),
     (re.compile(r"object of type '([\w.]+)' has no len"), _length),
     (re.compile(r"bad operand type for (?:unary )?(\S+?)(?:\(\))?: '([\w.]+)'"), _unary),
     (

@@ -38,6 +38,11 @@ class Level:
         return self.map is not None and self.code.co_name == "<module>"
 
 
+def is_helper(code: CodeType) -> bool:
+    """Whether this is code of the language runtime itself."""
+    return code.co_filename.startswith(_HERE)
+
+
 def _level(code: CodeType, instruction: int) -> Level | None:
     line_map = map_of(code)
     if line_map is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from msys.lua.errors import RuntimeFault
+from msys.lua.errors import OperandError, RuntimeFault
 
 
 class Userdata:
@@ -30,7 +30,11 @@ class Userdata:
             return getattr(self, name)
         return lua_method(self.__class__, name)
 
+    __iter__ = None  # else Python would walk it by number
+
     def __setitem__(self, key: Any, value: Any) -> None:
+        if not self.lua_writable:
+            raise OperandError("index", self)
         if key.__class__ is not str or key not in self.lua_writable:
             raise RuntimeFault(f"{self.lua_type}: field '{key}' can't be set")
         setattr(self, key, value)

@@ -215,7 +215,7 @@ def test_random_inserts_and_removes() -> None:
         )
         questions.append(f"remove({', '.join(map(literal, [items, *place]))})")
         mine = Table.array(*items)
-        removed = table.remove(mine, *place)
+        removed = table.remove_values(mine, *place)
         answers.append(show_all([True, 0 if removed == () else 1, length(mine), dump(mine)]))
     for question, mine_shown, theirs in zip(
         questions, answers, ask_lua(questions, _PRELUDE), strict=True
@@ -389,7 +389,9 @@ def test_foreach_stops_at_the_first_result() -> None:
         return value if value == "b" else None
 
     assert table.foreach(t, visit) == "b" and seen == [1, 2]
-    assert table.foreachi(t, lambda i, v: None) == ()
+    assert table.foreachi(t, lambda i, v: None) is None
+    assert table.foreachi_values(t, lambda i, v: None) == ()
+    assert table.remove(Table()) is None
 
 
 def test_append_and_concat_of_numbers() -> None:

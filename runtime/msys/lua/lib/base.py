@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable
+from itertools import islice
+from types import FrameType
 from typing import Any
 
 from msys.lua.absent import ABSENT
@@ -30,7 +32,7 @@ from msys.lua.loading import Chunk, load_chunk
 from msys.lua.metatables import get_metatable, metamethod, set_metatable
 from msys.lua.numbers import parse_in_base
 from msys.lua.output import write_line
-from msys.lua.stack import where
+from msys.lua.stack import Level, levels, levels_of, where
 from msys.lua.tables import Table, border, raw_set, stored_key
 from msys.lua.text import checked_tostring, to_text, type_name
 
@@ -74,15 +76,14 @@ def error(value: Any = None, level: Any = 1, *_: Any) -> Any:
     raise LuaError(value, positioned=True)
 
 
-def lua_assert(value: Any = ABSENT, message: Any = "assertion failed!", *rest: Any) -> Any:
+def lua_assert(value: Any = ABSENT, message: Any = ABSENT, *rest: Any) -> Any:
     """`assert`: all its arguments when the first is true."""
     if value is None or value is False or value is ABSENT:
         any_arg(value, 1, "assert")
-        text = optional_string(message, 2, "assert", "assertion failed!")
-        raise LuaError(text, positioned=True)
-    if rest:
-        return (value, message, *rest)
-    return value
+        raise RuntimeFault(optional_string(message, 2, "assert", "assertion failed!"))
+    if message is ABSENT:
+        return value
+    return (value, message, *rest)
 
 
 def pcall(function: Any = ABSENT, *args: Any) -> tuple[Any, ...]:
@@ -94,7 +95,7 @@ def pcall(function: Any = ABSENT, *args: Any) -> tuple[Any, ...]:
         return (False, explain(error).value)
 
 
-_handling: list[LuaError] = []
+_handling: list[tuple[LuaError, FrameType]] = []
 
 
 def xpcall(function: Any = ABSENT, handler: Any = ABSENT, *_: Any) -> tuple[Any, ...]:
@@ -105,7 +106,7 @@ def xpcall(function: Any = ABSENT, handler: Any = ABSENT, *_: Any) -> tuple[Any,
         return (True, *call(function))
     except Exception as error:
         explained = explain(error)
-    _handling.append(explained)
+    _handling.append((explained, sys._getframe(0)))
     try:
         return (False, *call(handler, explained.value)[:1])
     except Exception:
@@ -114,9 +115,12 @@ def xpcall(function: Any = ABSENT, handler: Any = ABSENT, *_: Any) -> tuple[Any,
         _handling.pop()
 
 
-def handled_error() -> LuaError | None:
-    """The error whose handler is running, for `debug.traceback`."""
-    return _handling[-1] if _handling else None
+def handled_levels() -> list[Level] | None:
+    """The stack as it was when the error was raised whose handler is running, innermost level first."""
+    if not _handling:
+        return None
+    error, frame = _handling[-1]
+    return [*levels_of(error.__traceback__)[::-1], *islice(levels(frame), 1, None)]
 
 
 def select(position: Any = ABSENT, *args: Any) -> Any:
@@ -260,7 +264,7 @@ def getfenv(target: Any = 1, *_: Any) -> Table:
     """The globals of a function: those setfenv gave a chunk, else the environment's."""
     if isinstance(target, Chunk) and target.globals is not None:
         return target.globals
-    if not callable(target) and integer_arg(target, 1, "getfenv") < 0:
+    if type_name(target) not in ("function", "thread") and integer_arg(target, 1, "getfenv") < 0:
         raise ArgumentError(1, "getfenv", "level must be non-negative")
     return environment().globals
 

@@ -28,8 +28,8 @@ def traceback(*args: Any) -> Any:
         return message
     if thread is not None:
         body = "stack traceback:"
-    elif (handled := base.handled_error()) is not None:
-        body = handled.lua_traceback
+    elif (handled := base.handled_levels()) is not None:
+        body = traceback_text(handled)
     else:
         level = integer_arg(rest[1], 2, "traceback") if len(rest) > 1 else 1
         body = traceback_text(list(levels(sys._getframe(0)))[level:])
@@ -108,15 +108,15 @@ def setmetatable(value: Any = ABSENT, metatable: Any = ABSENT, *_: Any) -> bool:
 
 
 def getfenv(value: Any = ABSENT, *_: Any) -> Any:
-    return base.getfenv(value) if callable(value) else None
+    return base.getfenv(value) if callable(value) or isinstance(value, Coroutine) else None
 
 
 def getregistry(*_: Any) -> Table:
-    """A table that scripts may use as they like; nothing of ours is in it."""
+    """A table that scripts may use as they like; of ours only `_LOADED` is in it."""
     services = environment().services
     registry = services.get("lua.registry")
     if registry is None:
-        registry = services["lua.registry"] = Table()
+        registry = services["lua.registry"] = Table({"_LOADED": environment().loaded})
     return registry
 
 

@@ -78,7 +78,13 @@ def _store(table: Table, place: int, value: Any) -> None:
 
 
 def remove(table: Any = ABSENT, place: Any = None, *_: Any) -> Any:
-    """Take out the value at `place`, the last by default; no value at all when there is none."""
+    """Take out the value at `place`, the last by default; nil when there is none."""
+    value = remove_values(table, place)
+    return None if value.__class__ is tuple else value
+
+
+def remove_values(table: Any = ABSENT, place: Any = None, *_: Any) -> Any:
+    """What Lua's `table.remove` returns: no value at all when there is none."""
     found = table_arg(table, 1, "remove")
     size = border(found)
     at = size if place is None or place is ABSENT else integer_arg(place, 2, "remove")
@@ -144,7 +150,13 @@ def setn(table: Any = ABSENT, *_: Any) -> None:
 
 
 def foreach(table: Any = ABSENT, function: Any = ABSENT, *_: Any) -> Any:
-    """Call `function(key, value)` until it returns something."""
+    """Call `function(key, value)` until it returns something; nil when it never does."""
+    value = foreach_values(table, function)
+    return None if value.__class__ is tuple else value
+
+
+def foreach_values(table: Any = ABSENT, function: Any = ABSENT, *_: Any) -> Any:
+    """What Lua's `table.foreach` returns: no value at all when the function never returned one."""
     found = table_arg(table, 1, "foreach")
     function_arg(function, 2, "foreach")
     for key, value in pairs(found):
@@ -157,7 +169,13 @@ def foreach(table: Any = ABSENT, function: Any = ABSENT, *_: Any) -> Any:
 
 
 def foreachi(table: Any = ABSENT, function: Any = ABSENT, *_: Any) -> Any:
-    """Call `function(i, value)` for 1 to #table until it returns something."""
+    """Call `function(i, value)` for 1 to #table until it returns something; nil when it never does."""
+    value = foreachi_values(table, function)
+    return None if value.__class__ is tuple else value
+
+
+def foreachi_values(table: Any = ABSENT, function: Any = ABSENT, *_: Any) -> Any:
+    """What Lua's `table.foreachi` returns: no value at all when the function never returned one."""
     found = table_arg(table, 1, "foreachi")
     function_arg(function, 2, "foreachi")
     for place in range(1, border(found) + 1):
@@ -171,12 +189,12 @@ def foreachi(table: Any = ABSENT, function: Any = ABSENT, *_: Any) -> Any:
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "concat": concat,
-    "foreach": foreach,
-    "foreachi": foreachi,
+    "foreach": foreach_values,
+    "foreachi": foreachi_values,
     "getn": getn,
     "insert": insert,
     "maxn": maxn,
-    "remove": remove,
+    "remove": remove_values,
     "setn": setn,
     "sort": sort,
 }
