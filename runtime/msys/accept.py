@@ -6,7 +6,7 @@ Plain data that the server fills; counting sessions goes through the ports. Know
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 from msys.arguments import bad_argument, check_string
 from msys.catalog.binding import documented
@@ -91,7 +91,11 @@ class ArgumentVector(Userdata):
 
 
 class MessageConstruct(Userdata):
-    """The transaction of an SMTP session: `ctx` its validation context, `message` the message or nil."""
+    """The transaction of an SMTP session: `ctx` its validation context, `message` the message.
+
+    Before MAIL FROM there is no message: it reads as nil. The types say otherwise, because policy asks for it
+    in later phases and does not check; indexing nil is Lua's own error then.
+    """
 
     __slots__ = ("_accept",)
     lua_type = "msys.core:_message_construct"
@@ -101,12 +105,12 @@ class MessageConstruct(Userdata):
         self._accept = accept
 
     @property
-    def ctx(self) -> ValidationContext | None:
-        return self._accept.vctx
+    def ctx(self) -> ValidationContext:
+        return cast("ValidationContext", self._accept.vctx)
 
     @property
-    def message(self) -> Message | None:
-        return self._accept.message
+    def message(self) -> Message:
+        return cast("Message", self._accept.message)
 
 
 class Accept(Userdata):
