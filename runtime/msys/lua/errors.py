@@ -41,7 +41,13 @@ class RuntimeFault(LuaError):
     """A mistake of the script that the runtime found: the text is complete but for its position."""
 
 
-class OperandError(LuaError):
+class OperationError(LuaError):
+    """An operation of the language that can't be done. It has a position only when Lua code did it: a library function
+    that compares or calls has none.
+    """
+
+
+class OperandError(OperationError):
     """An operation on a value that can't do it: `attempt to index field 'x' (a nil value)`.
 
     operand: which of the operation's expressions is to blame (0 left, 1 right), for its name.
@@ -98,5 +104,5 @@ def compare_error(left: Any, right: Any) -> LuaError:
 
     first, second = type_name(left), type_name(right)
     if first == second:
-        return RuntimeFault(f"attempt to compare two {first} values")
-    return RuntimeFault(f"attempt to compare {first} with {second}")
+        return OperationError(f"attempt to compare two {first} values")
+    return OperationError(f"attempt to compare {first} with {second}")

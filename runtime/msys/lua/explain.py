@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from types import CodeType
 
-from msys.lua.errors import LuaError, OperandError
+from msys.lua.errors import LuaError, OperandError, OperationError
 from msys.lua.linemap import What, map_of
 from msys.lua.stack import Level, is_helper, levels_of
 
@@ -40,19 +40,25 @@ def explain(error: BaseException) -> LuaError:
         if not error.positioned:
             error.positioned = True
             if error.value.__class__ is str:
-                spot = _innermost(error)
-                error.value = _position(spot) + error.described(spot.what if spot else "")
+                error.value = _placed(error)
         return error
-    spot = _innermost(error)
-    explained = LuaError(_position(spot) + _words(error, spot), positioned=True)
+    explained = LuaError(_translated(error), positioned=True)
     explained.__cause__ = error
     explained.__traceback__ = error.__traceback__
     return explained
 
 
-def _innermost(error: BaseException) -> Level | None:
-    """The Lua function that ran last before the error."""
+def _placed(error: LuaError) -> str:
+    """The error's text with its position, and with the name of the culprit."""
     found = levels_of(error.__traceback__)
+    if isinstance(error, OperationError) and found and found[-1].map is None:
+        return error.described("")
+    spot = _innermost(found)
+    return _position(spot) + error.described(spot.what if spot else "")
+
+
+def _innermost(found: list[Level]) -> Level | None:
+    """The Lua function that ran last."""
     return next((level for level in reversed(found) if level.map is not None), None)
 
 
@@ -60,10 +66,13 @@ def _position(spot: Level | None) -> str:
     return spot.where if spot is not None else ""
 
 
-def _words(error: BaseException, spot: Level | None) -> str:
+def _translated(error: BaseException) -> str:
     """Lua's text for a native exception."""
+    found = levels_of(error.__traceback__)
+    spot = _innermost(found)
+    where = _position(spot)
     if isinstance(error, RecursionError):
-        return "stack overflow"
+        return where + "stack overflow"
     if isinstance(error, MemoryError):
         return "not enough memory"
     code = _raising_code(error)
@@ -71,15 +80,13 @@ def _words(error: BaseException, spot: Level | None) -> str:
         for pattern, words in _NATIVE:
             match = pattern.search(str(error))
             if match is not None:
-                return words(match, spot.what)
+                return where + words(match, spot.what)
     if code is not None and is_helper(code):
-        match = _NOT_CALLABLE.search(
-            str(error)
-        )  # a handler, an iterator or a callback of the script's
+        match = _NOT_CALLABLE.search(str(error))  # a handler, an iterator or a callback of the script's
         if match is not None:
-            return _call(match, "")
+            return (where if found and found[-1].map is not None else "") + _call(match, "")
     internal_error(error)
-    return f"internal error: {error.__class__.__name__}: {error}"
+    return f"{where}internal error: {error.__class__.__name__}: {error}"
 
 
 def _raising_code(error: BaseException) -> CodeType | None:

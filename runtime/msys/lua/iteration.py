@@ -15,7 +15,7 @@ from msys.lua.absent import ABSENT
 from msys.lua.arguments import given
 from msys.lua.arithmetic import to_number
 from msys.lua.calls import adjust
-from msys.lua.errors import ArgumentError, OperandError, RuntimeFault
+from msys.lua.errors import ArgumentError, OperandError, OperationError
 from msys.lua.metatables import metamethod
 from msys.lua.tables import FALSE_KEY, TRUE_KEY, BooleanKey, Table, stored_key
 from msys.lua.text import type_name
@@ -108,7 +108,7 @@ def _walk_at(table: Table, key: Any) -> _Walk:
     elif _first is not None and _first[0] is table and _first[1] == key:
         place = -1  # the first key was removed: what is left comes after it
     else:
-        raise RuntimeFault("invalid key to 'next'")
+        raise OperationError("invalid key to 'next'")
     walk = _Walk(found, place)
     while len(_walks) >= _WALKS:
         del _walks[next(iter(_walks))]
@@ -168,11 +168,11 @@ def numeric_for(start: Any, stop: Any, step: Any = 1) -> Iterable[Any]:
     """`for i = start, stop, step` where kinds or the sign of the step are not known."""
     first, last, by = to_number(start), to_number(stop), to_number(step)
     if first is None:
-        raise RuntimeFault("'for' initial value must be a number")
+        raise OperationError("'for' initial value must be a number")
     if last is None:
-        raise RuntimeFault("'for' limit must be a number")
+        raise OperationError("'for' limit must be a number")
     if by is None:
-        raise RuntimeFault("'for' step must be a number")
+        raise OperationError("'for' step must be a number")
     if first.__class__ is int and by.__class__ is int and by:
         if last.__class__ is float:
             if last != last:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
-from msys.lua.errors import OperandError, RuntimeFault
+from msys.lua.errors import OperandError, OperationError
 
 
 class BooleanKey:
@@ -81,9 +81,9 @@ def checked_key(key: Any) -> Any:
     if key.__class__ is bool:
         return TRUE_KEY if key else FALSE_KEY
     if key is None:
-        raise RuntimeFault("table index is nil")
+        raise OperationError("table index is nil")
     if key != key and key.__class__ is float:
-        raise RuntimeFault("table index is NaN")
+        raise OperationError("table index is NaN")
     return key
 
 

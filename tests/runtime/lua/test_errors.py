@@ -483,3 +483,21 @@ def test_explain_leaves_a_positioned_error_alone() -> None:
     assert explain(error) is error and error.value == "x"
     assert str(LuaError(Table())) == "(error object is a table value)"
     assert str(RuntimeFault("text")) == "text"
+
+
+def test_an_operation_inside_a_library_function_has_no_position() -> None:
+    module = generated(
+        """
+        def sort():
+            table.sort(Table.array(1, "x"))
+            return 1
+        def text():
+            return tostring(setmetatable(Table(), Table({"__tostring": "no function"})))
+        def walk():
+            return Table({"x": 1})["x"]()
+        """,
+        {},
+    )
+    assert pcall(module["sort"]) == (False, "attempt to compare string with number")
+    assert pcall(module["text"]) == (False, "attempt to call a string value")
+    assert pcall(module["walk"]) == (False, "policy.lua:70: attempt to call a number value")
