@@ -128,6 +128,9 @@ async def serve_ours(folder: Path, *, policy: bool, spool: bool) -> None:
     print(listener.addresses[0][1], flush=True)
     await stopped()
     await listener.stop()
+    if spool and service.tally.messages:
+        rate = store.writer.batches / service.tally.messages
+        print(f"syncs per message {rate:.3f}", file=sys.stderr)
 
 
 class NoPolicy:

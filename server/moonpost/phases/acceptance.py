@@ -125,7 +125,7 @@ def _whole(session: SessionState, transaction: Transaction) -> Steps:
     if not vctx.recipients and not transaction.dropped:
         yield from answer(session, NO_RECIPIENTS, DATA, replies.OK_NOOP)
     elif message.discarded is not None or not vctx.recipients:
-        yield from discarded(message, DATA)
+        yield from discarded(session, message, DATA)
         yield from _accepted(session, message, said)
     else:
         yield from _fan_out(session, transaction, said)
@@ -205,7 +205,7 @@ def _judge_all(
         if one.fate is Fate.DEFER:
             break
         if one.fate is Fate.DROP:
-            yield from discarded(copy, EACH_RCPT)
+            yield from discarded(session, copy, EACH_RCPT)
     return judged
 
 

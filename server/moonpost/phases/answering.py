@@ -7,7 +7,7 @@ from moonpost.phases.actions import Close, Note, Pause, Steps
 from moonpost.phases.asking import tell
 from moonpost.phases.state import SessionState, State
 from moonpost.phases.table import Moment
-from moonpost.phases.verdicts import Verdict
+from moonpost.phases.verdicts import Verdict, deciding_line
 from msys.constants import MC_STATE_EHLO
 from msys.message import Message
 
@@ -48,11 +48,12 @@ def refused(session: SessionState, verdict: Verdict, moment: Moment) -> Steps:
     yield from tell(session.generation, "core_log_rejection", values)
 
 
-def discarded(message: Message, moment: Moment) -> Steps:
+def discarded(session: SessionState, message: Message, moment: Moment) -> Steps:
     """The sender sees success, the reject log the reason, which begins with a code."""
     if message.discarded is not None:
         code, _, text = message.discarded.partition(" ")
-        yield Note(int(code), text, moment.log_phase, moment.state, "scriptlet")
+        line = deciding_line(session.vctx)
+        yield Note(int(code), text, moment.log_phase, moment.state, "scriptlet", line)
 
 
 def bad_command(session: SessionState, reply: bytes) -> Steps:

@@ -27,6 +27,7 @@ def ask(
 ) -> Asking:
     """Run the callouts of a moment; None when nobody said anything. A moment nobody registered costs nothing."""
     asked = False
+    decided_by = ""
     for callout in moment.callouts:
         if not generation.has(callout):
             continue

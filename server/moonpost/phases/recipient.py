@@ -105,7 +105,7 @@ def _recipient(
         yield replies.RELAYING_DENIED
         return
     if message.discarded is not None:
-        yield from discarded(message, RCPTTO)
+        yield from discarded(session, message, RCPTTO)
         message.discarded = None
         transaction.dropped += 1
     else:

@@ -49,21 +49,29 @@ AFTER_ERROR = {
 }
 
 
-def of_context(vctx: ValidationContext, moment: Moment) -> Verdict | None:
-    """What the modules of a moment left in the validation context; None when they left it alone."""
+def of_context(vctx: ValidationContext, moment: Moment, decided_by: str = "") -> Verdict | None:
+    """What the modules of a moment left in the validation context; None when they left it alone.
+
+    decided_by: the deciding line when the runner knows it; else it is what the context noted.
+    """
     code, note = vctx.code, vctx.note
     if code == moment.positive and not note and not vctx.disconnect_flag and not vctx.tarpit_s:
         return None
     if not 200 <= code < 300 and not 400 <= code < 600:
         code = 451  # a script may write vctx.code; this is no final answer
-    file, line = vctx.changed_at or ("", 0)
     return Verdict(
         code,
         note or replies.BARE_CODE.get(code // 100, ""),
         close=vctx.disconnect_flag,
         pause_s=vctx.tarpit_s,
-        decided_by=f"{file}:{line}" if file else "",
+        decided_by=decided_by or deciding_line(vctx),
     )
+
+
+def deciding_line(vctx: ValidationContext) -> str:
+    """`file:line` of the policy that decided last in this moment, or empty."""
+    file, line = vctx.changed_at or ("", 0)
+    return f"{file}:{line}" if file else ""
 
 
 class FanOut(Enum):
