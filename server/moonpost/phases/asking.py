@@ -39,7 +39,8 @@ def ask(
             yield Failed(outcome.error, callout)
             after = verdicts.AFTER_ERROR[moment.on_error]
             return after and after._replace(decided_by=outcome.error.where)
-    return verdicts.of_context(vctx, moment) if asked else None
+        decided_by = outcome.decided_by or decided_by
+    return verdicts.of_context(vctx, moment, decided_by) if asked else None
 
 
 def arguments(callout: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
