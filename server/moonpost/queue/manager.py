@@ -243,7 +243,8 @@ class QueueManager:
         if options.blackhole and queue.ready:
             outcome = BLACKHOLED.get(options.blackhole, BLACKHOLED["internal"])
             self.settle_all(queue, queue.take_all(), outcome, options, quiet=True)
-        elif queue.paused_until > now:
+        elif queue.paused_until > now:  # no new connections; those that are there go on
+            self._wake_idle(queue)
             self._wake_at(queue, queue.paused_until)
         elif queue.ready:
             self._employ(queue, options)
@@ -271,10 +272,8 @@ class QueueManager:
             self.pump(queue)
 
     def _employ(self, queue: ActiveQueue, options: QueueOptions) -> None:
+        self._wake_idle(queue)
         group = self._workers.setdefault(queue.name, {})
-        idle = [worker for worker in group if worker.idle]
-        for worker in idle[: len(queue.ready)]:
-            worker.wake()
         wanted = wanted_connections(
             len(queue.ready), options.aggressiveness, options.max_connections
         )
@@ -285,6 +284,11 @@ class QueueManager:
         if not group:  # every connection is in use elsewhere
             del self._workers[queue.name]
             self._wake_at(queue, self.clock.now() + CROWDED_PAUSE_S)
+
+    def _wake_idle(self, queue: ActiveQueue) -> None:
+        idle = [worker for worker in self._workers.get(queue.name, ()) if worker.idle]
+        for worker in idle[: len(queue.ready)]:
+            worker.wake()
 
     async def _employed(self, queue: ActiveQueue, worker: Worker) -> None:
         try:

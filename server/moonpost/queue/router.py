@@ -53,9 +53,9 @@ class Router:
             else:
                 found = await self._by_mx(domain, options, options.port)
         except PortError as error:
-            raise self._failed(domain, options) from error
+            raise self._failed(domain, error.code, options) from error
         if not found:
-            raise self._failed(domain, options)
+            raise self._failed(domain, "NODATA", options)
         self.forget(domain)
         allowed = [host for host in found if not _within(host.address, options.prohibited_hosts)]
         if not allowed:
@@ -71,7 +71,9 @@ class Router:
         """Lookups in a row that found nothing."""
         return self._failures.get(domain, 0)
 
-    def _failed(self, domain: str, options: QueueOptions) -> NoRoute:
+    def _failed(self, domain: str, code: str, options: QueueOptions) -> NoRoute:
+        if code not in NO_SUCH_RECORD:  # a nameserver that can't answer says nothing about the name
+            return NoRoute(f"{NO_HOSTS}: {code}")
         failures = self._failures[domain] = self._failures.get(domain, 0) + 1
         if 0 < options.dns_failures_to_purge <= failures:
             self.forget(domain)
@@ -117,7 +119,11 @@ class Router:
         groups = await asyncio.gather(
             *(self._mx_addresses(answer, options, port) for answer in named)
         )
-        return [host for group in groups for host in group]
+        found = [host for hosts, _ in groups for host in hosts]
+        failures = [error for _, error in groups if error and error.code not in NO_SUCH_RECORD]
+        if failures and not found:
+            raise failures[0]
+        return found
 
     def _enough_mx_failures(self, domain: str, options: QueueOptions) -> bool:
         failures = self._mx_failures[domain] = self._mx_failures.get(domain, 0) + 1
@@ -126,11 +132,11 @@ class Router:
 
     async def _mx_addresses(
         self, answer: DnsAnswer, options: QueueOptions, port: int
-    ) -> list[Host]:
+    ) -> tuple[list[Host], PortError | None]:
         try:
-            return await self._addresses(answer.text, options, port, answer.preference or 0)
-        except PortError:
-            return []  # the other hosts of the domain may be there
+            return await self._addresses(answer.text, options, port, answer.preference or 0), None
+        except PortError as error:
+            return [], error  # the other hosts of the domain may be there
 
     async def _addresses(
         self, name: str, options: QueueOptions, port: int, preference: int

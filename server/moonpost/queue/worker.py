@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from moonpost.queue.manager import QueueManager
 
 UNREACHABLE = "421 4.4.0 [internal] no MXs for this domain could be reached at this time"
+DNS_PAUSE_S = 60.0  # chosen: a backlog must not use up a domain's lookups in seconds
 LOCAL_TROUBLE_PAUSE_S = 10.0  # chosen: descriptors or ports come back as other connections end
 
 
@@ -175,6 +176,10 @@ class Worker:
         except NoRoute as no_route:
             everything = [*batch, *self._queue.take_all()]
             self._manager.settle_all(self._queue, everything, no_route.outcome, options)
+            if no_route.outcome.fate is Fate.DEFERRED:
+                self._manager.pause(
+                    self._queue, self._manager.clock.now() + DNS_PAUSE_S, "no hosts"
+                )
             return None
         self._queue.hosts_known = len(hosts)
         return await self._connect(batch, hosts, options)
@@ -227,6 +232,12 @@ class Worker:
         """Every host failed, now or a moment ago."""
         manager, queue = self._manager, self._queue
         now = manager.clock.now()
+        if queue.places:  # it takes mail on other connections, and wants no more of them
+            queue.put_back(batch)
+            manager.pause(
+                queue, max(usable_at(hosts, manager.quarantine), now + 1), "no further connection"
+            )
+            return
         if queue.unreached_since is None:
             queue.unreached_since = now
         hopeless = (

@@ -83,13 +83,24 @@ def test_an_unknown_domain_fails_for_good_after_so_many_lookups() -> None:
     ]
 
 
+def test_nameservers_that_cannot_answer_never_fail_mail_for_good() -> None:
+    zone = {
+        ("b.test", "MX"): [(10, "mx.b.test")],
+        ("mx.b.test", "A"): PortError("TIMEOUT", "mx.b.test A: TIMEOUT"),
+    }
+    router = Router(FakeDns(zone))
+    for _ in range(5):
+        assert refusal("b.test", router, dns_failures_to_purge=2) == f"{NO_HOSTS}: TIMEOUT"
+
+
 @pytest.mark.parametrize(("fallback", "failures"), [(3, 3), (0, 0), (-1, 1)])
 def test_an_mx_that_cannot_be_asked_falls_back_after_so_many_failures(
     fallback: int, failures: int
 ) -> None:
     router = Router(FakeDns(ZONE))
     for _ in range(failures):
-        assert refusal("broken.test", router, mx_failures_fallback_to_a=fallback) == NO_HOSTS
+        answer = refusal("broken.test", router, mx_failures_fallback_to_a=fallback)
+        assert answer == f"{NO_HOSTS}: SERVFAIL"
     assert route("broken.test", router, mx_failures_fallback_to_a=fallback)[0][1] == "192.0.2.30"
 
 

@@ -130,6 +130,36 @@ def test_a_dead_domain_is_delayed_whole(options: dict[str, Any], tmp_path: Path)
     run(test, tmp_path, Sink(banner="554 no"), max_recipients_per_batch=1, **options)
 
 
+def test_a_host_that_wants_no_more_connections_gets_mail_over_those_it_has(tmp_path: Path) -> None:
+    refused = Outcome(Fate.DEFERRED, 421, "421 too many connections", Stage.BANNER)
+    opened = 0
+
+    async def open_connection(*args: Any) -> Connection:
+        nonlocal opened
+        opened += 1
+        if opened > 1:
+            raise ConnectionFailed(refused)
+        return await Connection.open(*args)
+
+    async def test(made: Line, sink: Sink) -> None:
+        await asyncio.gather(*(made.send(f"r{n}@b.test") for n in range(40)))
+        assert await made.events(40) == "D" * 40
+        assert sink.connections == 1 and opened > 1
+
+    run(test, tmp_path, open_connection=open_connection)
+
+
+def test_a_name_that_cannot_be_looked_up_is_not_asked_for_again_and_again(tmp_path: Path) -> None:
+    async def test(made: Line, sink: Sink) -> None:
+        await made.send(*(f"r{n}@b.test" for n in range(1100)))
+        await made.until(lambda: made.journal.kinds().count("T") == 1000)
+        await asyncio.sleep(0.05)
+        assert made.manager.router.failures("b.test") == 1
+        assert made.journal.kinds().count("T") == 1000
+
+    run(test, tmp_path, routes=())
+
+
 def test_overdue_mail_may_be_left_untried(tmp_path: Path) -> None:
     async def test(made: Line, sink: Sink) -> None:
         message = Message(content=b"\r\n", mailfrom="a@a.test", rcptto="b@b.test")
