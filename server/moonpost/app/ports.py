@@ -23,7 +23,7 @@ def databases(config: Config, clock: LoopClock) -> Databases:
     """The `Datasource` stanzas."""
     sources = {
         stanza["instance"]: Datasource(
-            uris=tuple(_absolute(uri, config.folder) for uri in stanza["uri"] or ()),
+            uris=tuple(absolute_uri(uri, config.folder) for uri in stanza["uri"] or ()),
             cache_life_s=stanza["cache_life"],
             cache_size=stanza["cache_size"],
             max_rows=stanza["max_rows"],
@@ -41,7 +41,7 @@ def files(config: Config, http: HttpClient) -> PolicyFiles:
     )
 
 
-def _absolute(uri: str, folder: str) -> str:
+def absolute_uri(uri: str, folder: str) -> str:
     """A SQLite path that is relative is relative to the configuration."""
     scheme, _, path = uri.partition(":")
     if scheme == "sqlite" and path and not path.startswith(("/", ":")):
