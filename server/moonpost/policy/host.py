@@ -49,12 +49,21 @@ class HostSettings:
 
 
 class Host:
-    """Owns the current generation."""
+    """Owns the current generation. runner: Runner, or what also watches it run; a script without a stanza name has
+    the names it registers.
+    """
 
     def __init__(
-        self, ports: Ports, bridge: Bridge, loader: Loader, settings: HostSettings | None = None
+        self,
+        ports: Ports,
+        bridge: Bridge,
+        loader: Loader,
+        settings: HostSettings | None = None,
+        *,
+        runner: Callable[..., Runner] = Runner,
     ) -> None:
         self._ports = ports
+        self._runner = runner
         self._bridge = bridge
         self._loader = loader
         self._settings = settings or HostSettings()
@@ -130,7 +139,9 @@ class Host:
             environment, "", lambda: self._run_scripts(prepared, environment, warnings)
         )
         self._number += 1
-        runner = Runner(environment, self._ports, missing_return=self._settings.missing_return)
+        runner = self._runner(
+            environment, self._ports, missing_return=self._settings.missing_return
+        )
         generation = Generation(
             self._number, environment, self._bridge, runner, self._went_idle, prepared.hashes
         )
@@ -149,7 +160,7 @@ class Host:
             environment.script = script.path
             script.run(environment)
             names = [r.name for r in environment.registrations[before:]]
-            if names and script.stanza not in names:
+            if names and script.stanza and script.stanza not in names:
                 registered = ", ".join(names)
                 warnings.append(
                     f'script "{script.stanza}" registers module {registered}: '
