@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -12,7 +11,9 @@ import lua2py
 from lua2py.report import render_text
 from lua2py.source import SourceFile
 from moonpost.cli.sources import lua_files
+from moonpost.policy.ahead import files_of
 from moonpost.policy.deep import with_deep_stack
+from moonpost.policy.facts import Facts, siblings
 
 
 @click.command()
@@ -22,9 +23,7 @@ from moonpost.policy.deep import with_deep_stack
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the modules.",
 )
-@click.option(
-    "--stdout", is_flag=True, help="Write one module to standard output, and nothing else."
-)
+@click.option("--stdout", is_flag=True, help="Write one module to standard output, nothing else.")
 @click.option(
     "--check", "only_compare", is_flag=True, help="Write nothing; exit 1 when a module is stale."
 )
@@ -32,39 +31,43 @@ from moonpost.policy.deep import with_deep_stack
 def command(output: Path | None, stdout: bool, only_compare: bool, paths: tuple[Path, ...]) -> None:
     """Turn the Lua files PATHS (or all in folders) into Python modules beside them, with line maps.
 
-    Files that share globals see each other only within one server; here each file stands alone.
+    Name all scripts of a configuration together: globals that they share live in one table.
     """
     files = list(lua_files(paths))
     if stdout and len(files) != 1:
         raise click.UsageError("--stdout takes exactly one file")
-    failed = False
-    for root, path in files:
-        source = SourceFile(str(path), path.read_bytes())
-        translation = with_deep_stack(lambda source=source: lua2py.translate(source))  # type: ignore[misc]
+    sources = [SourceFile(path.name, path.read_bytes()) for _, path in files]
+    analyses = with_deep_stack(lambda: [lua2py.analyse(source) for source in sources])
+    facts = [Facts.of(analysis) for analysis in analyses]
+    wrong = False
+    for at, ((root, path), analysis) in enumerate(zip(files, analyses, strict=True)):
+        known = siblings(facts[at], [*facts[:at], *facts[at + 1 :]])
+        translation = _translated(analysis, known)
         if translation.diagnostics:
-            click.echo(render_text(translation.diagnostics, {source.path: source}), err=True)
+            shown = {path.name: SourceFile(str(path), analysis.source.data)}
+            click.echo(render_text(translation.diagnostics, shown), err=True)
         if not translation.ok:
-            failed = True
+            wrong = True
         elif stdout:
             sys.stdout.write(translation.python)
         else:
-            target = (output / path.relative_to(root) if output else path).with_suffix(".py")
-            failed |= _write(target, translation, only_compare)
-    raise SystemExit(1 if failed else 0)
+            target = output / path.relative_to(root) if output else path
+            texts = files_of(translation, facts[at], known)
+            wrong |= _write(target, path, texts, only_compare)
+    raise SystemExit(1 if wrong else 0)
 
 
-def _write(target: Path, translation: lua2py.Translation, only_compare: bool) -> bool:
+def _translated(analysis: lua2py.Analysis, known: lua2py.Siblings) -> lua2py.Translation:
+    return with_deep_stack(lambda: lua2py.translate(analysis, siblings=known))
+
+
+def _write(target: Path, source: Path, texts: dict[str, str], only_compare: bool) -> bool:
     """Write module and map, or say that they are stale. Returns whether something is wrong."""
-    line_map = json.dumps({**translation.map, "sha256": translation.source.sha256}) + "\n"
-    wanted = {target: translation.python, target.with_suffix(".map.json"): line_map}
+    wanted = {target.with_suffix(suffix): text for suffix, text in texts.items()}
     if only_compare:
-        stale = [
-            path
-            for path, text in wanted.items()
-            if not path.exists() or path.read_text("utf-8") != text
-        ]
+        stale = [p for p, text in wanted.items() if not p.exists() or p.read_text("utf-8") != text]
         for path in stale:
-            click.echo(f"{path}: stale; run moonpost compile {translation.source.path}", err=True)
+            click.echo(f"{path}: stale; run moonpost compile {source}", err=True)
         return bool(stale)
     target.parent.mkdir(parents=True, exist_ok=True)
     for path, text in wanted.items():

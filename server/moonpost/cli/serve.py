@@ -52,7 +52,7 @@ async def serve(config: Config, *, compiled: bool) -> int:
     try:
         listeners = await server.start()
     except LoadFailed as failed:
-        click.echo("\n\n".join(failed.problems), err=True)
+        click.echo("\n".join(failed.problems), err=True)
         return 2
     except OSError as error:
         click.echo(f"the server cannot start: {error}", err=True)

@@ -17,11 +17,15 @@ import lua2py
 from lua2py.report import render
 from lua2py.source import SourceFile
 from moonpost.policy.cache import CompileCache, key_of
+from moonpost.policy.facts import Facts, siblings_json
+from moonpost.policy.facts import siblings as siblings_of
 from moonpost.policy.search import Found, SourceRefused, find
 
 EVERYTHING = (
     "*"  # in place of a set of shared names: some file looks at its globals by name at run time
 )
+
+FORMAT = 2  # of the cache entries written here
 
 
 class NotCached(Exception):
@@ -50,19 +54,6 @@ class Compiled:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class _Facts:
-    """What a file says about itself that matters to others."""
-
-    requires: list[str]
-    read: list[str]
-    written: list[str]
-    metamethods: list[str]
-    dynamic: bool  # it looks at globals by name at run time
-    problems: list[str]
-    warnings: list[str]
-
-
 class Compilation:
     """One run over one set of scripts."""
 
@@ -80,10 +71,10 @@ class Compilation:
         self._std = std
         self._allow_writable = allow_writable
         self._only_cached = only_cached
-        self._tool = (lua2py.VERSION, sys.version_info[:3], std)
+        self._tool = (FORMAT, lua2py.VERSION, sys.version_info[:3], std)
         self._result = Compiled()
         self._sources: dict[str, tuple[Found, bytes, str]] = {}
-        self._facts: dict[str, _Facts] = {}
+        self._facts: dict[str, Facts] = {}
 
     def run(self, names: Sequence[str]) -> Compiled:
         """Compile the files behind `names` and everything they require by literal name."""
@@ -118,13 +109,11 @@ class Compilation:
         self._sources[path] = (found, content, hashlib.sha256(content).hexdigest())
         if found.language == "lua":
             facts = self._facts[path] = self._analyse(path)
-            self._result.problems += facts.problems
-            self._result.warnings += facts.warnings
             for required in facts.requires:
                 self._gather(required)
         return path
 
-    def _analyse(self, path: str) -> _Facts:
+    def _analyse(self, path: str) -> Facts:
         found, content, sha256 = self._sources[path]
         key = key_of("facts", sha256, found.shown, self._tool)
         stored = self._cache.get(key)
@@ -140,28 +129,11 @@ class Compilation:
                 ]
                 for severity in ("error", "warning")
             }
-            stored = {
-                "requires": analysis.requires,
-                "read": sorted(analysis.globals_read),
-                "written": sorted(analysis.globals_written),
-                "metamethods": sorted(analysis.metamethods),
-                "dynamic": analysis.uses_environment,
-                "problems": texts["error"],
-                "warnings": texts["warning"],
-            }
+            stored = {"facts": Facts.of(analysis).to_json(), **texts}
             self._cache.put(key, stored)
-        return _Facts(**stored)
-
-    def _siblings(self, path: str) -> lua2py.Siblings:
-        """What the other files mean for one, as far as it touches the names of this one."""
-        own = {*self._facts[path].read, *self._facts[path].written}
-        others = [facts for other, facts in self._facts.items() if other != path]
-        return lua2py.Siblings(
-            globals=frozenset(n for f in others for n in (*f.read, *f.written) if n in own),
-            written=frozenset(n for f in others for n in f.written if n in own),
-            metamethods=frozenset(n for f in others for n in f.metamethods),
-            dynamic=any(facts.dynamic for facts in others),
-        )
+        self._result.problems += stored["error"]
+        self._result.warnings += stored["warning"]
+        return Facts.from_json(stored["facts"])
 
     def _translate(self, path: str) -> None:
         found, content, sha256 = self._sources[path]
@@ -170,9 +142,9 @@ class Compilation:
                 found, sha256, content.decode("utf-8"), {}, found.path, lua2py.Siblings()
             )
             return
-        siblings = self._siblings(path)
-        parts = (siblings.globals, siblings.written, siblings.metamethods, siblings.dynamic)
-        key = key_of("module", sha256, found.shown, self._tool, *map(_sorted, parts))
+        others = [facts for other, facts in self._facts.items() if other != path]
+        siblings = siblings_of(self._facts[path], others)
+        key = key_of("module", sha256, found.shown, self._tool, siblings_json(siblings))
         stored = self._cache.get(key)
         filename = self._cache.path(key, ".py")
         if stored is None or not filename.exists():
@@ -190,7 +162,3 @@ class Compilation:
         self._result.modules[path] = Module(
             found, sha256, python, stored["map"], filename, siblings
         )
-
-
-def _sorted(part: frozenset[str] | bool) -> object:
-    return sorted(part) if isinstance(part, frozenset) else part

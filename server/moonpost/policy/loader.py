@@ -20,6 +20,7 @@ from typing import Any
 import lua2py
 from lua2py.parse import lua_message
 from lua2py.source import SourceFile
+from moonpost.policy.ahead import Ahead
 from moonpost.policy.cache import CompileCache
 from moonpost.policy.compiling import Compilation, Compiled, Module, NotCached
 from moonpost.policy.deep import with_deep_stack
@@ -112,6 +113,8 @@ class Prepared:
     def find(self, name: str, environment: Environment) -> Callable[..., Any] | None:
         """The chunk of `require(name)`; a name that no script wrote literally is compiled now."""
         path = self._compiled.names.get(name)
+        if path is None and self._settings.compiled:
+            return None  # it was not compiled ahead of time, and nothing is compiled now
         if path is None:
             cache = CompileCache(self._settings.cache)
             run = Compilation(
@@ -171,6 +174,12 @@ class Loader:
     async def prepare(self, stanzas: Sequence[ScriptStanza]) -> Prepared:
         """Compile what changed and load the rest from the cache. Raises LoadFailed."""
         names = [stanza.source for stanza in stanzas]
+        if self.settings.compiled:
+            ahead = Ahead(self.settings.roots, allow_writable=self.settings.allow_writable)
+            compiled = ahead.run(names)
+            if compiled.problems:
+                raise LoadFailed(compiled.problems)
+            return Prepared(compiled, stanzas, self.settings)
         try:
             compiled = self._from_cache(names)
         except NotCached:
