@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import logging
 import os
 import shutil
@@ -75,9 +76,15 @@ class LmdbSpool:
         min_free_bytes: int = DEFAULT_MIN_FREE_BYTES,
         open_environment: Callable[..., Any] = lmdb.open,
         deep_check: bool = False,
+        owner: bool = True,
     ) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """owner: this process delivers the mail; one at a time may. Others only put mail in."""
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise SpoolError(f"spool {folder} can't be made: {error}") from error
         self.folder = folder
+        self._lock = _lock(folder) if owner else None
         self._min_free_bytes = min_free_bytes
         self._max_bytes = max_bytes
         map_size = max_bytes + max_bytes // 4 + HEADROOM_BYTES
@@ -90,8 +97,12 @@ class LmdbSpool:
                 name: self.environment.open_db(name.encode()) for name in TABLES
             }
         except lmdb.Error as error:
+            if self._lock is not None:
+                os.close(self._lock)
             raise SpoolError(f"spool {folder} can't be opened: {error}") from error
-        self.repaired = repair(self.environment, self.tables, deep_check)
+        # A process that was killed while reading would keep old pages from being used again.
+        self.environment.reader_check()
+        self.repaired = repair(self.environment, self.tables, deep_check) if owner else []
         for finding in self.repaired:
             log.error("spool %s: %s", folder, finding.text)
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="spool-reader")
@@ -145,6 +156,8 @@ class LmdbSpool:
         await asyncio.get_running_loop().run_in_executor(None, self.writer.close)
         self._readers.shutdown()
         self.environment.close()
+        if self._lock is not None:
+            os.close(self._lock)
 
     # reading
 
@@ -318,6 +331,19 @@ def _keys(cursor: Any, prefix: bytes, after: bytes | None = None) -> Iterator[by
             if not key.startswith(prefix):
                 return
             yield key
+
+
+def _lock(folder: Path) -> int:
+    """A descriptor that says whose spool this is, for as long as it is open; the system closes it with the process."""
+    descriptor = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise SpoolError(
+            f"spool {folder} belongs to a running server; two would send everything twice"
+        ) from error
+    return descriptor
 
 
 def _explain(folder: Path, error: BaseException) -> SpoolError:
