@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
+from moonpost.outbound.answers import Fate
 from moonpost.queue.hosts import Place
 from moonpost.queue.throttle import Throttle
 from moonpost.spool.interface import Due
@@ -37,6 +38,10 @@ class Counts:
     deferred: int = 0
     failed: int = 0
     connections_failed: int = 0
+
+    def add(self, fate: Fate) -> None:
+        """One more message with this fate."""
+        setattr(self, fate.value, getattr(self, fate.value) + 1)
 
 
 @dataclass(slots=True, eq=False)

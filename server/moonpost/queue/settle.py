@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -18,7 +18,7 @@ from moonpost.queue.journal import Attempt, Journal
 from moonpost.queue.options import QueueOptions
 from moonpost.queue.schedule import GiveUp, after_failure, warning_due
 from moonpost.spool.interface import Change, NotInSpool, Remove, Spool, SpoolError, Update
-from moonpost.spool.record import Record
+from moonpost.spool.record import BadRecord, Record, queue_prefix
 
 log = logging.getLogger("moonpost.queue")
 
@@ -73,6 +73,13 @@ class Hooks(Protocol):
     ) -> None: ...
 
 
+JOURNALED: Mapping[Fate, Callable[[Journal, Record, Attempt, Outcome], None]] = {
+    Fate.DELIVERED: lambda journal, *facts: journal.delivered(*facts),
+    Fate.DEFERRED: lambda journal, *facts: journal.deferred(*facts),
+    Fate.FAILED: lambda journal, *facts: journal.failed(*facts),
+}
+
+
 class Settler:
     """Writes results down."""
 
@@ -113,8 +120,7 @@ class Settler:
         for mail, outcomes in verdicts:
             record = mail.record
             if outcomes[-1].fate is Fate.DEFERRED:
-                if self._hooks is not None:
-                    await self._hooks.before_requeue(record, mail.content, attempt.at)
+                await self._before_requeue(mail, attempt.at)
                 waiting.append(record)
                 changes.append(Update(record))
             else:
@@ -155,6 +161,20 @@ class Settler:
                 log.error("spool failed reason=%s; asking again in %g s", error, SPOOL_RETRY_S)
                 await self._sleep(SPOOL_RETRY_S)
 
+    async def _before_requeue(self, mail: Mail, now: float) -> None:
+        if self._hooks is None:
+            return
+        record = mail.record
+        binding, domain = record.queue
+        try:
+            await self._hooks.before_requeue(record, mail.content, now)
+            queue_prefix(record.queue)
+        except BadRecord as error:
+            record.binding, record.domain = binding, domain
+            log.error("not moved id=%s reason=%s; it stays in its queue", record.id, error)
+        except Exception:
+            log.exception("internal error: id=%s waits all the same", record.id)
+
     async def _notify(self, verdict: Verdict, attempt: Attempt, options: QueueOptions) -> None:
         """Tell the sender, if this is something to tell."""
         mail, outcomes = verdict
@@ -189,17 +209,13 @@ class Settler:
     async def _tell(
         self, queue: ActiveQueue, mail: Mail, outcomes: Sequence[Outcome], attempt: Attempt
     ) -> None:
-        record, counts = mail.record, queue.counts
+        record = mail.record
         attempt = replace(attempt, retries=record.attempts - 1)
         for outcome in outcomes:
-            if outcome.fate is Fate.DELIVERED:
-                counts.delivered += 1
-                self._journal.delivered(record, attempt, outcome)
-            elif outcome.fate is Fate.DEFERRED:
-                counts.deferred += 1
-                self._journal.deferred(record, attempt, outcome)
-            else:
-                counts.failed += 1
-                self._journal.failed(record, attempt, outcome)
-            if self._hooks is not None:
-                await self._hooks.logged(record, mail.content, attempt, outcome)
+            queue.counts.add(outcome.fate)
+            try:
+                JOURNALED[outcome.fate](self._journal, record, attempt, outcome)
+                if self._hooks is not None:
+                    await self._hooks.logged(record, mail.content, attempt, outcome)
+            except Exception:  # what happened to the mail does not depend on who is told of it
+                log.exception("internal error: id=%s %s", record.id, outcome.fate.value)

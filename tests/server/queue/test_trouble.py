@@ -160,6 +160,45 @@ def test_a_name_that_cannot_be_looked_up_is_not_asked_for_again_and_again(tmp_pa
     run(test, tmp_path, routes=())
 
 
+def test_logs_and_hooks_that_fail_do_not_hold_mail(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken:
+        async def before_requeue(self, *_: Any) -> None:
+            raise ZeroDivisionError
+
+        async def logged(self, *_: Any) -> None:
+            raise ZeroDivisionError
+
+    answers = iter(["450 once"])
+    sink = Sink(answers={"MAIL": lambda _: next(answers, "250 ok")})
+
+    async def test(made: Line, sink: Sink) -> None:
+        await made.send("b@b.test")
+        assert await made.events(2) == "TD"
+        await made.until(lambda: made.manager.queues[B].total == 0)
+        assert caplog.text.count("internal error") == 3
+
+    run(test, tmp_path, sink, hooks=Broken(), retry_interval=0.02)
+
+
+def test_mail_that_policy_moves_to_an_impossible_queue_stays(tmp_path: Path) -> None:
+    class Mover:
+        async def before_requeue(self, record: Any, *_: Any) -> None:
+            record.domain = "d" * 300
+
+        async def logged(self, *_: Any) -> None:
+            pass
+
+    async def test(made: Line, sink: Sink) -> None:
+        (record,) = await made.send("b@b.test")
+        assert await made.events(1) == "T"
+        kept = await made.spool.get(record.id)
+        assert kept is not None and kept.domain == "b.test"
+
+    run(test, tmp_path, Sink(answers={"MAIL": "450 no"}), hooks=Mover())
+
+
 def test_overdue_mail_may_be_left_untried(tmp_path: Path) -> None:
     async def test(made: Line, sink: Sink) -> None:
         message = Message(content=b"\r\n", mailfrom="a@a.test", rcptto="b@b.test")
