@@ -63,33 +63,42 @@ def _other(event: str, left: Any, right: Any, operation: Callable[[Any, Any], Nu
 
 def add(left: Any, right: Any) -> Any:
     first, second = left.__class__, right.__class__
-    if (first is int or first is float) and (second is int or second is float):
-        result = left + right
-        if result.__class__ is float or -EXACT <= result <= EXACT:
-            return result
-        return float(result)
+    if first is int:
+        if second is int:
+            result = left + right
+            return result if -EXACT <= result <= EXACT else float(result)
+        if second is float:
+            return left + right
+    elif first is float and (second is float or second is int):
+        return left + right
     return _other("__add", left, right, add)
 
 
 def sub(left: Any, right: Any) -> Any:
     first, second = left.__class__, right.__class__
-    if (first is int or first is float) and (second is int or second is float):
-        result = left - right
-        if result.__class__ is float or -EXACT <= result <= EXACT:
-            return result
-        return float(result)
+    if first is int:
+        if second is int:
+            result = left - right
+            return result if -EXACT <= result <= EXACT else float(result)
+        if second is float:
+            return left - right
+    elif first is float and (second is float or second is int):
+        return left - right
     return _other("__sub", left, right, sub)
 
 
 def mul(left: Any, right: Any) -> Any:
     first, second = left.__class__, right.__class__
-    if (first is int or first is float) and (second is int or second is float):
-        result = left * right
-        if result.__class__ is float:
-            return result
-        if not result:
-            return float(left) * right  # 0 * -1 is -0
-        return result if -EXACT <= result <= EXACT else float(result)
+    if first is int:
+        if second is int:
+            result = left * right
+            if not result:
+                return float(left) * right  # 0 * -1 is -0
+            return result if -EXACT <= result <= EXACT else float(result)
+        if second is float:
+            return left * right
+    elif first is float and (second is float or second is int):
+        return left * right
     return _other("__mul", left, right, mul)
 
 

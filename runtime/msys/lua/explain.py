@@ -82,7 +82,9 @@ def _translated(error: BaseException) -> str:
             if match is not None:
                 return where + words(match, spot.what)
     if code is not None and is_helper(code):
-        match = _NOT_CALLABLE.search(str(error))  # a handler, an iterator or a callback of the script's
+        match = _NOT_CALLABLE.search(
+            str(error)
+        )  # a handler, an iterator or a callback of the script's
         if match is not None:
             return (where if found and found[-1].map is not None else "") + _call(match, "")
     internal_error(error)

@@ -13,7 +13,7 @@ from typing import Any
 
 from msys.lua.arguments import number_arg, string_arg
 from msys.lua.errors import ArgumentError, RuntimeFault
-from msys.lua.numbers import to_integer
+from msys.lua.numbers import EXACT, to_integer
 
 _SPEC = re.compile(r"([-+ #0]*)([0-9]*)(?:(\.)([0-9]*))?(.?)", re.DOTALL | re.ASCII)
 
@@ -22,6 +22,15 @@ Step = str | Callable[[Any, int], str]
 
 def format_string(template: str, args: tuple[Any, ...]) -> str:
     """The template with its arguments filled in."""
+    kinds = _kinds(template)
+    if kinds is not None and len(args) == len(kinds):
+        for kind, value in zip(kinds, args, strict=True):
+            if value.__class__ is not kind or (kind is int and abs(value) > EXACT):
+                break
+        else:
+            text = template % args
+            if "\0" not in text:
+                return text
     out = []
     used = 0
     for step in _steps(template):
@@ -33,6 +42,21 @@ def format_string(template: str, args: tuple[Any, ...]) -> str:
                 raise ArgumentError(used + 1, "format", "no value")
             out.append(step(args[used - 1], used + 1))  # type: ignore[operator]
     return "".join(out)
+
+
+_PYTHON_TOO = re.compile(r"(?:[^%\0]|%%|%-?[0-9]{0,2}s|%[-+ 0]?[0-9]{0,2}d)*", re.ASCII)
+_PIECE = re.compile(r"%[^%a-z]*([sd%])", re.ASCII)
+
+
+@lru_cache(maxsize=512)
+def _kinds(template: str) -> tuple[type, ...] | None:
+    """The kinds of arguments for which Python's `%` does the same, when the template has only plain `%s` and `%d`."""
+    if not _PYTHON_TOO.fullmatch(template):
+        return None
+    return tuple(_PLAIN_KINDS[letter] for letter in _PIECE.findall(template) if letter != "%")
+
+
+_PLAIN_KINDS = {"s": str, "d": int}
 
 
 @lru_cache(maxsize=512)

@@ -207,14 +207,13 @@ _GENERAL = {kind: _class(Metatabled, *kind) for kind in _WRITERS}
 class Shape:
     """What a metatable gives to its tables: their class."""
 
-    __slots__ = ("classes", "index", "mt", "newindex", "only")
+    __slots__ = ("classes", "index", "mt", "newindex", "only", "quick")
 
     def __init__(self, mt: Table) -> None:
         self.mt = mt
         self.only: Table | None = None  # the one table that has it, while there is one
-        self.classes: dict[bool, type[Table]] | None = (
-            None  # watched -> class, from the second table on
-        )
+        self.classes: dict[bool, type[Table]] | None = None  # by watched; from the second table on
+        self.quick: type[Table] | None = None  # the unwatched one of them
         self.index = _raw_get(mt, "__index")
         self.newindex = _raw_get(mt, "__newindex") is not None
 
@@ -233,6 +232,8 @@ class Shape:
         if found is None:
             found = _class(Metatabled, watched, self.newindex, __missing__=self.missing())
             self.classes[watched] = found
+            if not watched:
+                self.quick = found
         return found
 
     def missing(self) -> Any:
@@ -290,7 +291,11 @@ def set_metatable(table: Table, mt: Table | None) -> None:
     if len(table):
         sweep(table)
     table.mt = mt
-    table.__class__ = shape.class_for(table)
+    quick = shape.quick
+    if quick is not None and table.__class__ is Table:
+        table.__class__ = quick
+    else:
+        table.__class__ = shape.class_for(table)
 
 
 def get_metatable(value: Any) -> Table | None:

@@ -7,7 +7,7 @@ without a sign; stock Lua leaves both to the C library.
 from __future__ import annotations
 
 import re
-from math import copysign, inf, isinf
+from math import copysign, inf
 
 from msys.lua.environment import standard
 
@@ -23,7 +23,9 @@ _HEX = re.compile(
 )
 _WORD = re.compile(r"([+-]?)(infinity|inf|nan(?:\([0-9A-Za-z_]*\))?)", re.ASCII | re.IGNORECASE)
 _OCTAL = re.compile(r"(-?)0(?:[xX]([0-9a-fA-F]+)|([0-7]*))", re.ASCII)
-_PLAIN_INT = re.compile(r"-?(?:[1-9][0-9]{0,14}|0)", re.ASCII)
+_SIMPLE = re.compile(
+    r"-?(?:[1-9][0-9]*(?:\.[0-9]*)?|0?\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII
+)  # by any rules
 _LONG = 2**63
 
 
@@ -44,9 +46,8 @@ def number_text(value: float | int) -> str:
     """A number as Lua prints it."""
     if value.__class__ is int and -PLAIN < value < PLAIN:
         return str(value)
-    if value != value or isinf(value):
-        return _odd_text(value)
-    return f"{value:.14g}"
+    text = f"{value:.14g}"
+    return _odd_text(value) if text[-1] in "fn" else text
 
 
 def _odd_text(value: float) -> str:
@@ -58,8 +59,10 @@ def _odd_text(value: float) -> str:
 
 def parse_number(text: str) -> float | int | None:
     """The number a string stands for, or None."""
-    if _PLAIN_INT.fullmatch(text):
-        return int(text) if text != "-0" else -0.0
+    if text.isdecimal() and text[0] != "0" and len(text) < 16:
+        return int(text)
+    if _SIMPLE.fullmatch(text):
+        return tidy(float(text))
     text = text.partition("\0")[0]
     if standard() != "5.1" and text.lstrip("-")[:1] == "0" and not text.startswith("--"):
         digits = text[1:] if text.startswith("-") else text

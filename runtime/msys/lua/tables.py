@@ -126,6 +126,8 @@ def border(table: Table) -> int:
     if not size:
         return 0
     if get(size) is not None:
+        if get(size + 1) is None:
+            return size
         low = size
         step = 1
         while get(low + step) is not None:  # holes below, so more above

@@ -8,7 +8,7 @@ from typing import Any
 from msys.lua.bytestr import readable
 from msys.lua.errors import OperandError, RuntimeFault
 from msys.lua.metatables import metamethod
-from msys.lua.numbers import number_text
+from msys.lua.numbers import PLAIN, number_text
 from msys.lua.tables import Table
 from msys.lua.userdata import Userdata
 
@@ -60,8 +60,11 @@ def tostring_raw(value: Any) -> str:
 
 def to_text(value: Any) -> Any:
     """`tostring` with `__tostring`, whatever that returns."""
-    if value.__class__ is str:
+    cls = value.__class__
+    if cls is str:
         return value
+    if cls is int or cls is float:
+        return number_text(value)
     if isinstance(value, Table | Userdata):
         handler = metamethod(value, "__tostring")
         if handler is not None:
@@ -98,7 +101,9 @@ def cstr(value: Any) -> str:
     cls = value.__class__
     if cls is str:
         return value  # type: ignore[no-any-return]
-    if cls is int or cls is float:
+    if cls is int:
+        return str(value) if -PLAIN < value < PLAIN else number_text(value)
+    if cls is float:
         return number_text(value)
     if isinstance(value, Userdata):
         text = value.as_string()

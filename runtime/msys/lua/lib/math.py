@@ -12,7 +12,7 @@ from msys.lua.arguments import integer_arg, number_arg
 from msys.lua.arithmetic import power
 from msys.lua.environment import present_environment
 from msys.lua.errors import ArgumentError, RuntimeFault
-from msys.lua.numbers import NAN, narrow, tidy
+from msys.lua.numbers import EXACT, NAN, narrow, tidy
 
 huge = _math.inf
 pi = _math.pi

@@ -17,7 +17,7 @@ from msys.lua.arguments import (
 from msys.lua.compare import lt
 from msys.lua.errors import RuntimeFault
 from msys.lua.iteration import pairs
-from msys.lua.numbers import number_text
+from msys.lua.numbers import PLAIN, number_text
 from msys.lua.tables import Table, border, sweep
 from msys.lua.text import type_name
 
@@ -33,14 +33,20 @@ def concat(
     try:
         return between.join(values)
     except TypeError:  # not all of them are strings
-        return between.join([_piece(value, place) for place, value in enumerate(values, start)])
+        return between.join(
+            [
+                value
+                if value.__class__ is str
+                else str(value)
+                if value.__class__ is int and -PLAIN < value < PLAIN
+                else _piece(value, place)
+                for place, value in enumerate(values, start)
+            ]
+        )
 
 
 def _piece(value: Any, place: int) -> str:
-    cls = value.__class__
-    if cls is str:
-        return value  # type: ignore[no-any-return]
-    if cls is int or cls is float:
+    if value.__class__ is int or value.__class__ is float:
         return number_text(value)
     raise RuntimeFault(f"invalid value ({type_name(value)}) at index {place} in table for 'concat'")
 

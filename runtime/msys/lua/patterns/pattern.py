@@ -108,6 +108,12 @@ class Pattern:
         if self._plain:
             place = text.find(self.text, start)
             return None if place < 0 else (place + 1, place + len(self.text))
+        if self._search is not None:
+            found = self._search(text, start)
+            if found is None:
+                return None
+            first, last = found.span()
+            return (first + 1, last, *self._values(found)) if self.captures else (first + 1, last)
         hit = self.hit(text, start)
         return None if hit is None else (hit[0] + 1, hit[1], *finished(hit[2]))
 
@@ -131,7 +137,13 @@ class Pattern:
 
     def match_values(self, text: str, init: int = 1) -> Any:
         """What `string.match` returns: one nil when it is not found."""
-        hit = self.hit(text, 0 if init == 1 else begin(text, init))
+        start = 0 if init == 1 else begin(text, init)
+        if self._search is not None and not self._positions:
+            found = self._search(text, start)
+            if found is None:
+                return None
+            return found.group(self.captures) if self.captures <= 1 else found.groups()
+        hit = self.hit(text, start)
         if hit is None:
             return None
         captures = finished(hit[2])
@@ -179,7 +191,8 @@ class Pattern:
         ):
             if limit is not None and limit <= 0:
                 return text, 0
-            return translated.regex.subn(lambda _: replacement, text, limit or 0)
+            quoted = replacement if "\\" not in replacement else replacement.replace("\\", r"\\")
+            return translated.regex.subn(quoted, text, limit or 0)
         replace = replacer(replacement)
         pieces: list[str] = []
         done = count = 0
