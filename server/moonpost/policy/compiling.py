@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import lua2py
-from lua2py.report import render
 from lua2py.source import SourceFile
 from moonpost.policy.cache import CompileCache, key_of
 from moonpost.policy.facts import Facts, siblings_json
@@ -123,7 +122,7 @@ class Compilation:
             analysis = lua2py.analyse(SourceFile(found.shown, content), std=self._std)
             texts = {
                 severity: [
-                    render(d, analysis.source)
+                    d.render(analysis.source)
                     for d in analysis.diagnostics
                     if d.severity == severity
                 ]
@@ -153,7 +152,7 @@ class Compilation:
             source = SourceFile(found.shown, content)
             translation = lua2py.translate(source, std=self._std, siblings=siblings)
             errors = [d for d in translation.diagnostics if d.severity == "error"]
-            stored = {"map": translation.map, "problems": [render(d, source) for d in errors]}
+            stored = {"map": translation.map, "problems": [d.render(source) for d in errors]}
             self._cache.put(key, stored, translation.python)
         if stored["problems"]:
             self._result.problems += stored["problems"]
