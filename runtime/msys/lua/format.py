@@ -25,7 +25,8 @@ def format_string(template: str, args: tuple[Any, ...]) -> str:
     kinds = _kinds(template)
     if kinds is not None and len(args) == len(kinds):
         for kind, value in zip(kinds, args, strict=True):
-            if value.__class__ is not kind or (kind is int and abs(value) > EXACT):
+            cls = value.__class__
+            if cls is not kind or (cls is int and not -EXACT <= value <= EXACT):
                 break
         else:
             text = template % args

@@ -69,6 +69,8 @@ def abs(x: Any = ABSENT, *_: Any) -> Number:
 def floor(x: Any = ABSENT, *_: Any) -> Number:
     if x.__class__ is int:
         return x
+    if x.__class__ is float and x and -EXACT < x < EXACT:
+        return _math.floor(x)
     number = number_arg(x, 1, "floor")
     if not _math.isfinite(number) or not number:
         return number
