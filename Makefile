@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-long check bench packages clean
+.PHONY: demo test test-long check bench samples packages clean
 
 demo: $(READY)
 	@$(BIN)/python demo/run.py
@@ -23,6 +23,10 @@ check: $(READY)
 
 bench: $(READY) packages
 	$(BIN)/python bench/run.py
+
+# The committed translations of the samples, after a change to the compiler or to a sample.
+samples: $(READY)
+	$(BIN)/moonpost compile samples
 
 # Debian programs that tests talk to. Without the right to install them those tests are skipped by name.
 packages:

@@ -11,7 +11,7 @@ local OUR_DOMAIN = "corp.example.test"
 function mod:init()
   msys.cidr.define("our_networks", {
     type = "rbldnsd",
-    source = "allow-list/networks.txt",
+    source = "allow_list/networks.txt",
     value = "txt",
     default_value = "outside",
   })

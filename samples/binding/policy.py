@@ -1,0 +1,35 @@
+"""policy.lua (sha256 dbbf50aee6de), translated by moonpost 0.1.0."""
+
+from __future__ import annotations
+
+import msys
+from msys.lua import Table, cstr, first, index, invoke, print, tostring
+
+# Sends each message from the pool of addresses that its X-Pool header asks for.
+
+mod = Table()
+
+POOLS = Table({"transactional": "fast", "newsletter": "bulk"})
+
+
+def validate_set_binding(self: msys.Session, msg: msys.Message) -> int:
+    wanted = msg.header("X-Pool")[1]
+    if wanted is not None and wanted is not False:
+        binding = (
+            value
+            if (
+                (value := index(POOLS, first(invoke(wanted, "lower")))) is not None
+                and value is not False
+            )
+            else "default"
+        )
+        if msg.binding(binding) is None:
+            print(f"no binding called {cstr(binding)} for message {tostring(msg.id)}")
+        if binding == "fast":
+            msg["priority"] = 1
+    return msys.core.VALIDATE_CONT
+
+
+mod["validate_set_binding"] = validate_set_binding
+
+msys.registerModule("binding", mod)

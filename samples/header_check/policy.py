@@ -1,0 +1,41 @@
+"""policy.lua (sha256 e16ede66a605), translated by moonpost 0.1.0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msys
+from msys.lua import Table, cstr, first, invoke, ipairs, length
+
+# Mail must say who wrote it and when; a spam mark set upstream is believed.
+
+mod = Table()
+
+REQUIRED = Table.array("From", "Date")
+
+
+# The first required header that is absent, or nothing.
+def missing(msg: msys.Message) -> Any:
+    for _, name in ipairs(REQUIRED):
+        if length(msg.header(name)) == 0:
+            return name
+    return None
+
+
+def validate_data(
+    self: msys.Session, msg: msys.Message, ac: msys.Accept, vctx: msys.ValidationContext
+) -> int:
+    name = missing(msg)
+    if name is not None and name is not False:
+        vctx.set_code(550, f"5.6.0 a {cstr(name)} header is required")
+        return msys.core.VALIDATE_DONE
+    flag = msg.header("X-Spam-Flag")[1]
+    if flag is not None and flag is not False and first(invoke(flag, "upper")) == "YES":
+        vctx.set_code(554, "5.7.1 marked as spam before it reached us")
+        return msys.core.VALIDATE_DONE
+    return msys.core.VALIDATE_CONT
+
+
+mod["validate_data"] = validate_data
+
+msys.registerModule("header_check", mod)
