@@ -151,8 +151,8 @@ def _original(content: bytes, inline: str) -> tuple[str, bytes] | None:
 
 def _part(kind: str, body: bytes) -> bytes:
     encoding = b"" if body.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"
-    end = b"" if body.endswith(b"\r\n") else b"\r\n"
-    return b"Content-Type: " + kind.encode() + b"\r\n" + encoding + b"\r\n" + body + end
+    # The line end before a boundary belongs to the boundary: without one more the original would lose its last.
+    return b"Content-Type: " + kind.encode() + b"\r\n" + encoding + b"\r\n" + body + b"\r\n"
 
 
 def _readable(text: str) -> str:

@@ -79,6 +79,13 @@ def test_as_much_of_the_original_as_both_sides_allow(
     assert [part.get_content_type() for part in parts[2:]] == kinds
 
 
+def test_the_original_comes_back_byte_for_byte() -> None:
+    report = Report(FAILED, "550 no", 0.0)
+    parsed = message_from_bytes(build(record(), CONTENT, report, HEAD, "all"), policy=policy.SMTP)
+    *_, original = parsed.iter_parts()  # type: ignore[attr-defined]
+    assert original.get_content().as_bytes() == CONTENT
+
+
 def test_what_the_sender_gave_comes_back() -> None:
     _, status, *_ = notice(
         parameters={"ENVID": "a+2Bb", "ORCPT": "rfc822;b+2Bold@b.test"}
