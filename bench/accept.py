@@ -128,6 +128,8 @@ async def serve_ours(folder: Path, *, policy: bool, spool: bool) -> None:
     print(listener.addresses[0][1], flush=True)
     await stopped()
     await listener.stop()
+    for line in ports.log.lines[:3]:
+        print(f"panic: {line}", file=sys.stderr)
     if spool and service.tally.messages:
         rate = store.writer.batches / service.tally.messages
         print(f"syncs per message {rate:.3f}", file=sys.stderr)

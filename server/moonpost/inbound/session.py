@@ -50,6 +50,7 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         self.idle_since = 0.0  # loop time of the last sign of life
         self.busy = True  # steps are under way
         self.closing = False
+        self.ended = False  # the peer sends no more, and may still listen
         self.out: list[bytes] = []
         self.entry: Any = None  # in the book of sessions
         self._init_driving()
@@ -93,7 +94,12 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
             self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        return False  # close: a peer that sends no more has nothing to be told
+        """A peer that sends no more may still wait for the answer to what it sent."""
+        tls = (
+            self.machine is not None and self.machine.state.tls
+        )  # TLS has no half-closed connections
+        self.ended = self.busy and self._reader is None and not tls
+        return self.ended
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.transport is None:
@@ -173,7 +179,7 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         if self.out:
             transport.write(b"".join(self.out) if len(self.out) > 1 else self.out[0])
             self.out.clear()
-        if self.closing and not self.busy:
+        if (self.closing or self.ended) and not self.busy:
             transport.close()
 
     def _begin(self, options: SessionOptions, remote: Address, local: Address) -> None:

@@ -259,6 +259,23 @@ def test_a_connection_lost_while_policy_waits_cancels_it() -> None:
     run(scenario)
 
 
+def test_a_peer_that_half_closes_still_gets_its_answers() -> None:
+    async def scenario() -> None:
+        async with receiving() as here:
+            here.generation.on("validate_data", lambda *_: asyncio.sleep(0.1, 0))
+            peer = await connect(here)
+            peer.say(ENVELOPE + b"x\r\n.\r\nQUIT\r\n")
+            peer.writer.write_eof()
+            replies = (await peer.rest()).splitlines()
+            assert [reply[:3] for reply in replies] == [
+                b"220", b"250", b"250", b"354", b"250", b"221",
+            ]  # fmt: skip
+            assert len(here.kept.messages) == 1
+            await until(lambda: not here.service.sessions)
+
+    run(scenario)
+
+
 def test_a_connection_lost_while_the_spool_works_lets_it_finish() -> None:
     async def scenario() -> None:
         async with receiving() as here:
