@@ -121,7 +121,7 @@ class Outbox:
 
 
 def _copy(message: Message, mailfrom: str, recipient: str) -> Message:
-    copy = message.copy_for(recipient)
+    copy: Message = message.copy_for(recipient)
     copy.sender = mailfrom
     copy.recv_method = P_INTERNAL
     copy.discarded = None

@@ -7,10 +7,10 @@ cannot start takes back what was started before it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from moonpost.adapters.clock import LoopClock
 from moonpost.adapters.http import HttpClient
@@ -36,7 +36,8 @@ from moonpost.queue.keeper import Internal, SpoolKeeper
 from moonpost.queue.manager import QueueManager
 from moonpost.spool.lmdb_store import LmdbSpool
 from msys.bounce_codes import SMTP_RULES, match
-from msys.ports import Ports
+from msys.message import Message
+from msys.ports import PortError, Ports
 from msys.ports.memory_state import MemoryState
 
 
@@ -242,9 +243,21 @@ class Server:
 class _NotYet:
     """The outbox while queues do not exist: scripts that send mail from their main chunk are told so."""
 
-    def __getattr__(self, name: str) -> Callable[..., Awaitable[None]]:
-        raise RuntimeError(
-            "mail cannot be sent while policy is loading; do it in a callout or a timer"
+    def submit(self, message: Message, mailfrom: str, recipients: Sequence[str]) -> None:
+        self._refuse()
+
+    def delay_domain(self, domain: str, note: str) -> None:
+        self._refuse()
+
+    def domain(self, name: str) -> None:
+        self._refuse()
+
+    def failure_rate(self, binding: str, domain: str, period_s: float) -> float:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise PortError(
+            "EAGAIN", "there are no queues while policy is loading: use a callout or a timer"
         )
 
 

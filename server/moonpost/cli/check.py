@@ -41,7 +41,9 @@ def command(form: str, std: str, paths: tuple[Path, ...]) -> None:
     Exit code 0 without findings of severity warning or error, 1 with some, 2 when a configuration cannot be used.
     """
     configurations = [path for path in paths if path.is_file() and path.suffix != ".lua"]
-    scripts = [(path, None) for _, path in lua_files([p for p in paths if p not in configurations])]
+    scripts: list[tuple[Path, str | None]] = [
+        (path, None) for _, path in lua_files([p for p in paths if p not in configurations])
+    ]
     unusable = False
     for path in configurations:
         config, problems = examine(str(path))

@@ -6,22 +6,17 @@ Pure text: everything comes in as an argument. Names from outside are made harml
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from functools import lru_cache
-from time import gmtime
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNFIT = re.compile(r"[^!-'*-\[\]-~\x80-\xff]")  # outside printable ASCII, or of comment syntax
 
 
 @lru_cache(maxsize=2)
 def date(now: int) -> str:
     """`Mon, 23 Nov 2026 23:33:39 +0000`."""
-    t = gmtime(now)
-    return (
-        f"{_DAYS[t.tm_wday]}, {t.tm_mday:02d} {_MONTHS[t.tm_mon - 1]} {t.tm_year}"
-        f" {t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} +0000"
-    )
+    return format_datetime(datetime.fromtimestamp(now, UTC))
 
 
 def received(

@@ -15,8 +15,8 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-from moonpost.policy.limits import Limits, PolicyLimit, Watch
-from msys.ports import set_waiter
+from moonpost.policy.limits import Limits, Watch
+from msys.ports import PolicyLimit, set_waiter
 
 IDLE_MAX = 256  # chosen: greenlets kept for the next callouts; each holds about 6 KB
 

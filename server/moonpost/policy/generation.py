@@ -69,12 +69,21 @@ class Generation:
         self, callout: str, state: PolicyState, args: tuple[Any, ...], message: Any = None
     ) -> Outcome | Awaitable[Outcome]:
         rows = self._bound.get(callout)
-        if rows is not None and callout == "validate_dealloc":
-            rows = tuple(bound for bound in rows if bound.module in state.entered)
-        if not rows:
+        if rows is None:
             return NOTHING_RAN
         answer: Outcome | Awaitable[Outcome] = self._bridge.start(
             self._runner.run, rows, callout, state, args, message
+        )
+        return answer
+
+    def run_dealloc(self, state: PolicyState) -> Outcome | Awaitable[Outcome]:
+        """validate_dealloc, in the modules that ran in this session and in no other."""
+        owed = self._bound.get("validate_dealloc", ())
+        rows = tuple(bound for bound in owed if bound.module in state.entered)
+        if not rows:
+            return NOTHING_RAN
+        answer: Outcome | Awaitable[Outcome] = self._bridge.start(
+            self._runner.run, rows, "validate_dealloc", state, (), None
         )
         return answer
 

@@ -18,13 +18,12 @@ from moonpost.policy.bridge import Bridge
 from moonpost.policy.carry import carry_over
 from moonpost.policy.generation import Generation, unusable
 from moonpost.policy.interface import PolicyState
-from moonpost.policy.limits import PolicyLimit
 from moonpost.policy.loader import Loader, LoadFailed, Prepared, ScriptStanza
 from moonpost.policy.runner import Runner
 from msys import namespace
 from msys.lua import open_libs
 from msys.lua.environment import Environment, enter
-from msys.ports import Call, Ports, enter_call
+from msys.ports import Call, PolicyLimit, Ports, enter_call
 
 QUIET_S = 2.0  # decided: files still being written are left alone until they have not changed for this long
 

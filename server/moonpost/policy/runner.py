@@ -12,11 +12,10 @@ from typing import Any
 
 from moonpost.policy import blame
 from moonpost.policy.interface import AGAIN, CONT, DONE, Outcome, PolicyState
-from moonpost.policy.limits import PolicyLimit
 from msys.catalog import Callout, callouts
 from msys.lua import Table, first, setmetatable
 from msys.lua.environment import Environment, enter
-from msys.ports import Call, Ports, enter_call, wait
+from msys.ports import Call, PolicyLimit, Ports, enter_call, wait
 
 AGAIN_MAX = 100  # chosen: a callout that answers AGAIN this often in one phase is stuck
 
@@ -44,7 +43,7 @@ def arguments(bound: Bound, self_table: Table, args: tuple[Any, ...]) -> tuple[A
     if bound.takes is None:
         return (self_table, *args)
     filled = args[: bound.takes] + (None,) * (bound.takes - len(args))
-    code = bound.function.__code__  # type: ignore[attr-defined]
+    code = bound.function.__code__
     return (self_table, *filled) if code.co_argcount else ()
 
 

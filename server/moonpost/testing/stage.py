@@ -7,26 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import re
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Self
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from moonpost.testing.serving import Serving
 from moonpost.testing.sink import Received, Sink
 from moonpost.testing.zone import ZoneServer
-
-READY_TIMEOUT_S = 60.0
 
 
 class BackgroundSink:
@@ -71,26 +66,22 @@ def signing_key() -> tuple[bytes, str]:
     return pem, " ".join(f'"{text[i : i + 200]}"' for i in range(0, len(text), 200))
 
 
-class Stage:
-    """`with Stage(samples, folder) as stage:` has zone and receiver; `start` and `kill` act on the server."""
+class Stage(Serving):
+    """`with Stage(samples, folder) as stage:` has zone and receiver, and a server that waits to be started."""
 
     def __init__(self, samples: Path, folder: Path) -> None:
-        self.folder = folder / "samples"
-        shutil.copytree(samples, self.folder, ignore=shutil.ignore_patterns("__pycache__", "var"))
+        copy = folder / "samples"
+        shutil.copytree(samples, copy, ignore=shutil.ignore_patterns("__pycache__", "var"))
+        super().__init__(copy / "ecelerity.conf")
         for path in [self.folder, *self.folder.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
-        (self.folder / "var").mkdir()
         pem, self.public_key = signing_key()
         (self.folder / "sign" / "private.key").write_bytes(pem)
         with sqlite3.connect(self.folder / "var" / "mailboxes.db") as mailboxes:
             mailboxes.executescript((self.folder / "sqlite" / "mailboxes.sql").read_text())
         mailboxes.close()
-        self.config = self.folder / "ecelerity.conf"
-        self.server: subprocess.Popen[str] | None = None
-        self.port = 0
-        self.errors = self.folder / "var" / "stderr.txt"
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Self:
         self.zone = ZoneServer(
             {
                 ("2.0.0.127.bl.example.test", "A"): ["127.0.0.2"],
@@ -114,86 +105,11 @@ class Stage:
         self.receiver.close()
         self.zone.close()
 
-    def edit(self, old: str, new: str) -> None:
-        """Change the configuration's text."""
-        text = self.config.read_text(encoding="utf-8")
-        assert old in text, f"{old!r} is not in {self.config}"
-        self.config.write_text(text.replace(old, new), encoding="utf-8")
-
-    def start(self) -> dict[str, Any]:
-        """Start the server; returns its ready line. Raises RuntimeError with its words when it does not start."""
-        with self.errors.open("a", encoding="utf-8") as errors:
-            self.server = subprocess.Popen(
-                [sys.executable, "-m", "moonpost", "serve", str(self.config)],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-        assert self.server.stdout is not None
-        watchdog = threading.Timer(READY_TIMEOUT_S, self.server.kill)
-        watchdog.start()
-        line = self.server.stdout.readline()
-        watchdog.cancel()
-        if not line:
-            self.server.wait(10)
-            raise RuntimeError(
-                f"the server did not start:\n{self.errors.read_text(encoding='utf-8')}"
-            )
-        ready: dict[str, Any] = json.loads(line)
-        self.port = int(ready["listeners"]["esmtp"][0].rsplit(":", 1)[1])
-        return ready
-
-    def kill(self) -> None:
-        """End the server as a power failure would end it."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> int:
-        """Ask the server to stop; returns its exit code."""
-        return self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> int:
-        server, self.server = self.server, None
-        if server is None:
-            return 0
-        server.send_signal(number)
-        code = server.wait(60)
-        assert server.stdout is not None
-        server.stdout.close()
-        return code
-
-    def console(self, *words: str) -> str:
-        """One console command; its reply."""
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "moonpost",
-                "console",
-                str(self.folder / "var/console.sock"),
-                *words,
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.stdout + done.stderr
-
     def wait_until_delivered(self, count: int, timeout_s: float = 20.0) -> None:
         """Return when so many messages have arrived in all, or the time is up."""
         deadline = time.monotonic() + timeout_s
         while len(self.receiver.received) < count and time.monotonic() < deadline:
             time.sleep(0.005)
-
-    def log(self, name: str) -> str:
-        """The text of a log file, empty when there is none."""
-        path = self.folder / "var" / name
-        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-
-    def reload(self) -> None:
-        """Ask for a reload as an operator would with kill -HUP."""
-        assert self.server is not None
-        self.server.send_signal(signal.SIGHUP)
 
 
 def recipients_of(received: list[Received]) -> list[str]:
