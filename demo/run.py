@@ -6,7 +6,6 @@ policy while sessions are open, kills the server under load, and exits 0 only if
 
 from __future__ import annotations
 
-import json
 import smtplib
 import sys
 import tempfile
@@ -14,12 +13,10 @@ import threading
 import time
 from pathlib import Path
 
-import dkim
-
-from moonpost.testing.play import Played, differences, play
+from moonpost.testing.perform import perform
 from moonpost.testing.sink import Received
-from moonpost.testing.stage import Stage, headers_of, recipients_of
-from moonpost.testing.stories import Act, read
+from moonpost.testing.stage import Stage, headers_of
+from moonpost.testing.stories import read
 
 ROOT = Path(__file__).parent.parent
 SESSIONS = 20
@@ -50,99 +47,12 @@ def play_samples(stage: Stage, failures: Failures) -> None:
     row("REPLY", "DECIDED BY", "RESULT")
     for story in sorted(stage.folder.glob("*/session.txt")):
         for act in read(story):
-            time.sleep(act.after_s)
-            wrong = perform(stage, act, story.parent)
-            for text in wrong:
+            performed = perform(stage, act, story.parent)
+            mark = "   <-- NOT AS THE SAMPLE SAYS" if performed.wrong else ""
+            decided_by = performed.decided_by or f"{story.parent.name}/policy.lua"
+            row(str(performed.reply), decided_by, act.title + mark)
+            for text in performed.wrong:
                 failures.append(f"{story.parent.name}: {act.title}: {text}")
-
-
-def perform(stage: Stage, act: Act, folder: Path) -> list[str]:
-    """Play an act, look at what arrived, and print one row."""
-    arrived_before = len(stage.receiver.received)
-    lines_before = len(stage.log("mainlog.ec").splitlines())
-    played = Played()
-    wrong: list[str] = []
-    for _ in range(act.repeat):
-        played = play(act, folder, "127.0.0.1", stage.port)
-        wrong += differences(act, played)
-    expected = len(act.deliveries or []) * act.repeat
-    if expected:
-        stage.wait_until_delivered(arrived_before + expected)
-    elif act.deliveries is not None:
-        time.sleep(0.2)
-    arrived = stage.receiver.received[arrived_before:]
-    wrong += delivery_differences(stage, act, arrived, lines_before)
-    decided = decided_by(stage) if act.decided_by else ""
-    if act.decided_by and decided != act.decided_by:
-        wrong.append(f"decided by {decided or 'nobody'}, expected {act.decided_by}")
-    row(str(played.last[0]), decided or f"{folder.name}/policy.lua", result_of(act, wrong))
-    return wrong
-
-
-def result_of(act: Act, wrong: list[str]) -> str:
-    return f"{act.title}{'' if not wrong else '   <-- NOT AS THE SAMPLE SAYS'}"
-
-
-def decided_by(stage: Stage) -> str:
-    """Who decided the last refusal, from the event stream."""
-    deadline = time.monotonic() + 2
-    while time.monotonic() < deadline:
-        for line in reversed(stage.log("events.json").splitlines()):
-            event = json.loads(line)
-            if event["event"] == "reject":
-                return str(event.get("decided_by", ""))
-        time.sleep(0.02)
-    return ""
-
-
-def delivery_differences(
-    stage: Stage, act: Act, arrived: list[Received], lines_before: int
-) -> list[str]:
-    if act.deliveries is None:
-        return []
-    wanted = sorted(delivery.to for delivery in act.deliveries) * act.repeat
-    found = sorted(recipients_of(arrived))
-    if sorted(wanted) != found:
-        return [f"delivered to {found}, expected {sorted(wanted)}"]
-    wrong = []
-    for delivery in act.deliveries:
-        message = next(m for m in arrived if delivery.to in m.recipients)
-        headers = headers_of(message.content)
-        body = message.content.decode("latin-1")
-        for name, pattern in delivery.headers:
-            if not any(pattern.fullmatch(value) for value in headers.get(name.lower(), [])):
-                wrong.append(f"{delivery.to}: {name}: {headers.get(name.lower())}")
-        wrong += [
-            f"{delivery.to}: has {name}" for name in delivery.without if name.lower() in headers
-        ]
-        wrong += [
-            f"{delivery.to}: body has no {p.pattern}" for p in delivery.body if not p.search(body)
-        ]
-        if delivery.through and not delivered_through(stage, delivery.through, lines_before):
-            wrong.append(f"{delivery.to}: not delivered through {delivery.through}")
-        if act.dkim and not verified(stage, message.content):
-            wrong.append(f"{delivery.to}: the DKIM signature does not verify")
-    return wrong
-
-
-def delivered_through(stage: Stage, binding: str, lines_before: int) -> bool:
-    """Whether the main log soon has a new D line with this binding."""
-    deadline = time.monotonic() + 2
-    while time.monotonic() < deadline:
-        lines = stage.log("mainlog.ec").splitlines()[lines_before:]
-        if any("@D@" in line and f"@{binding}@" in line for line in lines):
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def verified(stage: Stage, content: bytes) -> bool:
-    """Whether dkimpy, which did not make it, accepts the signature."""
-
-    def txt(name: bytes, timeout: int = 5) -> bytes:
-        return stage.public_key.replace('" "', "").strip('"').encode()
-
-    return bool(dkim.verify(content, dnsfunc=txt))
 
 
 def reload_under_load(stage: Stage, failures: Failures) -> None:

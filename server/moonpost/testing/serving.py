@@ -45,11 +45,11 @@ class Serving:
         assert old in text, f"{old!r} is not in {self.config}"
         self.config.write_text(text.replace(old, new), encoding="utf-8")
 
-    def start(self) -> dict[str, Any]:
+    def start(self, *options: str) -> dict[str, Any]:
         """Start the server; returns its ready line. Raises RuntimeError with its words when it does not start."""
         with self.errors.open("a", encoding="utf-8") as errors:
             self.server = subprocess.Popen(
-                [sys.executable, "-m", "moonpost", "serve", str(self.config)],
+                [sys.executable, "-m", "moonpost", "serve", *options, str(self.config)],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
