@@ -1,0 +1,1 @@
+"""One SMTP session against policy without a network, and the debuggers that step through it."""
