@@ -45,7 +45,8 @@ def perform(stage: Stage, act: Act, folder: Path) -> Performed:
         wrong += differences(act, played)
     expected = len(act.deliveries or []) * act.repeat
     if expected:
-        stage.wait_until_delivered(arrived_before + expected)
+        served_before = len(recipients_of(stage.receiver.received[:arrived_before]))
+        stage.wait_until_delivered(served_before + expected)
     elif act.deliveries is not None:
         time.sleep(SILENCE_S)
     wrong += _delivery_differences(

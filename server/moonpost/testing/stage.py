@@ -106,9 +106,9 @@ class Stage(Serving):
         self.zone.close()
 
     def wait_until_delivered(self, count: int, timeout_s: float = 20.0) -> None:
-        """Return when so many messages have arrived in all, or the time is up."""
+        """Return when so many recipients have been served in all, or the time is up."""
         deadline = time.monotonic() + timeout_s
-        while len(self.receiver.received) < count and time.monotonic() < deadline:
+        while len(recipients_of(self.receiver.received)) < count and time.monotonic() < deadline:
             time.sleep(0.005)
 
 
