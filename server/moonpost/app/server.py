@@ -166,7 +166,10 @@ class Server:
             self.live.delivery_option,
             hostname=name,
             journal=self.logs.mail,
+            scope_of=lambda *key: self.config.delivery_scope(*key),
+            most_connections=config.option("server_max_outbound_connections"),
         )
+        self.live.on_change.append(self._refresh_soon)
         self.keeper = SpoolKeeper(
             self.spool,
             self.queues.accepted,
@@ -193,6 +196,10 @@ class Server:
             self.queues.domain_record,
             self.queues.failure_rate,
         )
+
+    def _refresh_soon(self, _old: Config, _new: Config) -> None:
+        """Queues read their options anew once the change is in force, which is after everyone agreed."""
+        asyncio.get_running_loop().call_soon(self.queues.refresh)
 
     async def _start_listeners(self, config: Config) -> None:
         loop = asyncio.get_running_loop()
@@ -226,7 +233,6 @@ class Server:
             outcome = await self.host.reload(stanzas(config))
             if not outcome.problems:
                 self.live.adopt(config)
-                self.queues.refresh()
                 for listener, settings in zip(
                     self._listeners, esmtp_listeners(config), strict=False
                 ):
