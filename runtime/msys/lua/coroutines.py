@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
-from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
+from greenlet import getcurrent, greenlet
 
 from msys.lua.calls import call
 from msys.lua.errors import LuaError, RuntimeFault

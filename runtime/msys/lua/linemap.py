@@ -7,7 +7,7 @@ The compiler makes the map, the loader registers it under the file name of the c
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from types import CodeType
@@ -29,6 +29,10 @@ class LineMap:
     lines: Mapping[int, int] = field(default_factory=dict)
     marks: Mapping[Place, tuple[int, What]] = field(default_factory=dict)
     identical: bool = False
+    known: Sequence[int] = field(init=False, repr=False, compare=False)  # the mapped Python lines in order
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", sorted(self.lines))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LineMap:
@@ -47,9 +51,8 @@ class LineMap:
         line = self.lines.get(python_line)
         if line is not None:
             return line
-        known = sorted(self.lines)
-        place = bisect_right(known, python_line)
-        return self.lines[known[place - 1]] if place else 0
+        place = bisect_right(self.known, python_line)
+        return self.lines[self.known[place - 1]] if place else 0
 
     def at(self, code: CodeType, instruction: int) -> tuple[int, What]:
         """Lua line and name of the expression that the instruction at this offset belongs to."""

@@ -108,6 +108,7 @@ def setmetatable(value: Any = ABSENT, metatable: Any = ABSENT, *_: Any) -> bool:
 
 
 def getfenv(value: Any = ABSENT, *_: Any) -> Any:
+    any_arg(value, 1, "getfenv")
     return base.getfenv(value) if callable(value) or isinstance(value, Coroutine) else None
 
 
@@ -125,9 +126,14 @@ def _nothing_known(*_: Any) -> None:
     return None
 
 
+def gethook(*_: Any) -> tuple[None, str, int]:
+    """No hook is ever set."""
+    return None, "", 0
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "getfenv": getfenv,
-    "gethook": _nothing_known,
+    "gethook": gethook,
     "getinfo": getinfo,
     "getlocal": _nothing_known,
     "getmetatable": getmetatable,
@@ -141,5 +147,5 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "traceback": traceback,
 }
 
-gethook = getlocal = getupvalue = sethook = setlocal = setupvalue = _nothing_known
+getlocal = getupvalue = sethook = setlocal = setupvalue = _nothing_known
 setfenv = base.setfenv
