@@ -29,7 +29,9 @@ class LineMap:
     lines: Mapping[int, int] = field(default_factory=dict)
     marks: Mapping[Place, tuple[int, What]] = field(default_factory=dict)
     identical: bool = False
-    known: Sequence[int] = field(init=False, repr=False, compare=False)  # the mapped Python lines in order
+    known: Sequence[int] = field(
+        init=False, repr=False, compare=False
+    )  # the mapped Python lines in order
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "known", sorted(self.lines))
