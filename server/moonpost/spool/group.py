@@ -2,6 +2,7 @@
 
 Knows nothing of what a request is: a function applies a whole batch and says how each request of it went. Requests
 that nobody waits for urgently (a delivered message to forget) linger a moment, so that they ride along with others.
+Where several come together, all wait a moment for more; a lone sender never does.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from time import monotonic
+from time import monotonic, sleep
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -19,6 +20,8 @@ T = TypeVar("T")
 LINGER_S = (
     0.01  # chosen: far below what a sender notices, long enough to gather a busy queue's removals
 )
+# Measured, twenty sessions of 4 KB: one sync for twenty messages instead of six, and a fifth to a third less CPU time.
+COMPANY_S = 0.003
 MAX_BATCH = 1000  # requests; bounds the memory of one transaction
 
 
@@ -40,6 +43,7 @@ class GroupCommit(Generic[T]):
         self._linger_s = linger_s
         self._waiting: SimpleQueue[_Request[T] | None] = SimpleQueue()
         self._closed = False
+        self._company = False  # the last batch held several requests: more are likely on their way
         self.batches = 0  # how often `apply` ran: one sync each
         self.requests = 0
         self._thread = threading.Thread(target=self._run, name="spool-writer", daemon=True)
@@ -72,12 +76,15 @@ class GroupCommit(Generic[T]):
                     answers = [error] * len(batch)
                 self.batches += 1
                 self.requests += len(batch)
+                self._company = len(batch) > 1
                 _answer(zip(batch, answers, strict=True))
 
     def _gather(self) -> tuple[list[_Request[T]], bool]:
         """Everything that waits; the second value says that there will be no more."""
         batch: list[_Request[T]] = []
         request = self._waiting.get()
+        if self._company and request is not None:
+            sleep(COMPANY_S)
         give_up_at = monotonic() + self._linger_s
         urgent = False
         while request is not None:
