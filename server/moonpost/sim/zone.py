@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import dns.exception
 import dns.name
 import dns.rdatatype
+import dns.tokenizer
 import dns.zonefile
 
 from moonpost.adapters.dns import TEXT, question
@@ -18,6 +20,7 @@ from msys.lua.bytestr import to_str
 from msys.ports import DnsAnswer, PortError
 
 Records = dict[tuple[str, str], list[DnsAnswer]]  # (name without last dot, type) -> answers
+DIRECTIVES = {"$ORIGIN", "$TTL"}
 TTL_S = 60  # zone files need one; nothing here ages
 
 
@@ -55,13 +58,17 @@ def of_files(paths: Iterable[Path]) -> Records:
 
 
 def _read(where: str, text: str, into: Records) -> None:
+    manager: Any = dns.zonefile.RRSetsReaderManager(dns.name.root, relativize=False)
     try:
-        found = dns.zonefile.read_rrsets(
-            text, rdclass=None, ttl=None, default_ttl=TTL_S, origin=dns.name.root, relativize=False
-        )
+        with manager.writer(True) as transaction:
+            words = dns.tokenizer.Tokenizer(text, where)
+            reader = dns.zonefile.Reader(
+                words, manager.rdclass, transaction, allow_directives=DIRECTIVES, default_ttl=TTL_S
+            )
+            reader.read()
     except (dns.exception.DNSException, ValueError) as error:
         raise BadRecord(f"{where}: {error or error.__class__.__name__}") from None
-    for rrset in found:
+    for rrset in manager.rrsets:
         key = key_of(rrset.name, rrset.rdtype)
         show = TEXT.get(rrset.rdtype)
         into.setdefault(key, []).extend(
