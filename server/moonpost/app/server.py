@@ -25,6 +25,7 @@ from moonpost.app.storage import Logs, open_logs
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
+from moonpost.inbound.interface import Tally
 from moonpost.inbound.listener import Listener
 from moonpost.inbound.service import Service
 from moonpost.outbound.notices import Notices
@@ -203,6 +204,7 @@ class Server:
 
     async def _start_listeners(self, config: Config) -> None:
         loop = asyncio.get_running_loop()
+        tally = Tally()  # one for all listeners: service_sessions limits them together
         for settings in esmtp_listeners(config):
             service = Service(
                 settings,
@@ -212,6 +214,7 @@ class Server:
                 self.book,
                 loop,
                 bouncer=self.notices,
+                tally=tally,
                 now=self.clock.now,
             )
             listener = Listener(service)
