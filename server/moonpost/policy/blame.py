@@ -51,6 +51,12 @@ def of_limit(limit: PolicyLimit, module: str, callout: str) -> PolicyError:
     )
 
 
+def of_init(answer: Any, module: str) -> PolicyError:
+    """An `init` that did not succeed."""
+    text = f"it returned {tostring(answer)} and must return true"
+    return PolicyError(module, "init", text, where="", traceback="", kind="missing_return")
+
+
 def of_answer(answer: Any, module: str, callout: str) -> PolicyError:
     """A verdict that is none."""
     text = VERDICT_RULE.format(module=module, callout=callout, answer=tostring(answer))

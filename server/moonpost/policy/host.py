@@ -21,8 +21,9 @@ from moonpost.policy.interface import PolicyState
 from moonpost.policy.loader import Loader, LoadFailed, Prepared, ScriptStanza
 from moonpost.policy.runner import Runner
 from msys import namespace
-from msys.lua import open_libs
+from msys.lua import open_libs, tostring
 from msys.lua.environment import Environment, enter
+from msys.lua.linemap import forget_map
 from msys.ports import Call, PolicyLimit, Ports, enter_call
 
 QUIET_S = 2.0  # decided: files still being written are left alone until they have not changed for this long
@@ -196,14 +197,8 @@ class Host:
                     [f"{outcome.error.module}: {callout} failed: {outcome.error.text}"]
                 )
             for result in outcome.results if callout == "init" else ():
-                if result is None or result is False:
-                    raise LoadFailed(
-                        [
-                            f"init returned {'nil' if result is None else 'false'}; it must return true"
-                        ]
-                    )
                 if result is not True:
-                    warnings.append(f"init returned {result!r}; true is expected")
+                    warnings.append(f"init returned {tostring(result)}; true is expected")
 
     # --- swapping ----------------------------------------------------------------------------------------
 
@@ -232,6 +227,9 @@ class Host:
             self._ports.log.panic(
                 "scriptlet", f"{outcome.error.module}: deinit: {outcome.error.text}"
             )
+        alive = [each.environment for each in self.generations()]
+        for filename in filenames(generation.environment).difference(*map(filenames, alive)):
+            forget_map(filename)
 
     # --- noticing changes --------------------------------------------------------------------------------
 
@@ -256,3 +254,9 @@ class Host:
 
     def _report(self, changed: bool, warnings: list[str]) -> Reloaded:
         return Reloaded(changed, self.current().number, len(self._stanzas), warnings=warnings)
+
+
+def filenames(environment: Environment) -> set[str]:
+    """The code files that a generation executed."""
+    prepared = environment.compiler
+    return prepared.filenames if isinstance(prepared, Prepared) else set()

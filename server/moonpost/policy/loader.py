@@ -70,8 +70,8 @@ class Script:
     run: Callable[[Environment], Any]
 
 
-def execute(module: Module, environment: Environment, view: str, args: tuple[Any, ...] = ()) -> Any:
-    """Run a module's text in a fresh namespace; returns what the chunk returned."""
+def execute(module: Module, view: str, args: tuple[Any, ...] = ()) -> tuple[str, Any]:
+    """Run a module's text in a fresh namespace; returns its code's file name, and what the chunk returned."""
     name = "policy." + module.found.shown.removesuffix(".lua").replace("/", ".").replace("-", "_")
     namespace = ModuleType(name).__dict__
     namespace["__file__"] = str(module.filename)
@@ -80,7 +80,7 @@ def execute(module: Module, environment: Environment, view: str, args: tuple[Any
     if line_map:
         register_map(code.co_filename, LineMap.from_json(line_map))
     exec(code, namespace)
-    return namespace.get("RESULT")
+    return code.co_filename, namespace.get("RESULT")
 
 
 def code_of(module: Module, view: str) -> tuple[CodeType, Mapping[str, Any]]:
@@ -103,12 +103,16 @@ class Prepared:
         self.warnings = compiled.warnings
         self.hashes = {path: module.sha256 for path, module in compiled.modules.items()}
         self.scripts = [self._script(stanza) for stanza in stanzas]
+        self.filenames: set[str] = set()  # of the code that was executed, for the line maps
 
     def _script(self, stanza: ScriptStanza) -> Script:
         module = self._compiled.modules[self._compiled.names[stanza.source]]
-        return Script(
-            stanza.name, module.found.shown, lambda env: execute(module, env, self._settings.view)
-        )
+        return Script(stanza.name, module.found.shown, lambda env: self._run(module, ()))
+
+    def _run(self, module: Module, args: tuple[Any, ...]) -> Any:
+        filename, result = execute(module, self._settings.view, args)
+        self.filenames.add(filename)
+        return result
 
     def find(self, name: str, environment: Environment) -> Callable[..., Any] | None:
         """The chunk of `require(name)`; a name that no script wrote literally is compiled now."""
@@ -133,7 +137,7 @@ class Prepared:
             self.hashes.update({p: m.sha256 for p, m in extra.modules.items()})
             path = extra.names[name]
         module = self._compiled.modules[path]
-        return lambda *args: execute(module, environment, self._settings.view, args)
+        return lambda *args: self._run(module, args)
 
     def searched(self, name: str) -> list[str]:
         return [str(path) for path in candidates(name, self._settings.roots)]

@@ -139,7 +139,11 @@ class Runner:
                 outcome.verdict = CONT
             else:
                 outcome.error = blame.of_answer(answer, module, row.name)
-        elif row.answers in ("number", "hook", "any", "true"):
+        elif row.answers == "true":
+            outcome.results.append(answer)
+            if row.name == "init" and (answer is None or answer is False):
+                outcome.error = blame.of_init(answer, module)
+        elif row.answers in ("number", "hook", "any"):
             outcome.results.append(answer)
             if row.answers in ("number", "hook") and answer not in (None, 0, False):
                 outcome.verdict = DONE  # the first module that answers something stops the others

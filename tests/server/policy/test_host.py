@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,7 @@ from moonpost.policy.interface import Outcome, PolicyState
 from moonpost.policy.limits import Limits
 from moonpost.policy.loader import Loader, LoaderSettings, LoadFailed, ScriptStanza
 from msys.accept import Accept
+from msys.lua import linemap
 from msys.testing.fakes import FakePorts, fake_ports
 from msys.vctx import ValidationContext
 
@@ -96,7 +98,7 @@ def test_a_reload_replaces_what_runs(tmp_path: Path) -> None:
         ),
         (
             HEAD + "function mod:init() return false end\nmsys.registerModule('p', mod)\n",
-            "init returned false",
+            "p: init failed: it returned false",
         ),
         (
             HEAD + "function mod:init() error('no table') end\nmsys.registerModule('p', mod)\n",
@@ -334,5 +336,26 @@ def test_a_link_out_of_the_folder_and_a_file_that_others_can_write_are_refused(
         with pytest.raises(LoadFailed, match="mode 0666 lets others change it"):
             async with running(inside):
                 pass
+
+    play(scenario)
+
+
+def test_reloads_leave_nothing_behind(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        write(tmp_path, ANSWER % "x")
+        async with running(tmp_path) as (host, _):
+
+            async def reload_often(times: int) -> int:
+                for number in range(times):
+                    write(tmp_path, ANSWER % f"x{number}")
+                    assert (await host.reload()).changed
+                    await connect(host)
+                    await asyncio.sleep(0)
+                gc.collect()
+                return len(gc.get_objects()) + len(linemap._maps)
+
+            before = await reload_often(10)
+            after = await reload_often(30)
+            assert after - before < 200, "objects that old generations left behind"
 
     play(scenario)
