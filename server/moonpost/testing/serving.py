@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 READY_TIMEOUT_S = 60.0
+MOONPOST = (sys.executable, "-m", "moonpost")
 
 
 class Serving:
@@ -45,11 +47,11 @@ class Serving:
         assert old in text, f"{old!r} is not in {self.config}"
         self.config.write_text(text.replace(old, new), encoding="utf-8")
 
-    def start(self, *options: str) -> dict[str, Any]:
+    def start(self, *options: str, program: Sequence[str] = MOONPOST) -> dict[str, Any]:
         """Start the server; returns its ready line. Raises RuntimeError with its words when it does not start."""
         with self.errors.open("a", encoding="utf-8") as errors:
             self.server = subprocess.Popen(
-                [sys.executable, "-m", "moonpost", "serve", *options, str(self.config)],
+                [*program, "serve", *options, str(self.config)],
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -90,9 +92,7 @@ class Serving:
         """One console command; its reply."""
         done = subprocess.run(
             [
-                sys.executable,
-                "-m",
-                "moonpost",
+                *MOONPOST,
                 "console",
                 str(self.folder / "var" / "console.sock"),
                 *words,
