@@ -13,17 +13,16 @@ import click
 
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.policy.loader import LoadFailed
-from moonpost.sim.letter import MESSAGE, Letter, of_act, with_crlf
+from moonpost.sim.letter import MESSAGE, Letter, NoLetter, of_story, with_crlf
 from moonpost.sim.outside import Unreadable
 from moonpost.sim.render import text_of
 from moonpost.sim.report import Report, to_json
 from moonpost.sim.setup import Setup, Unusable, set_up
 from moonpost.sim.simulation import How, Simulation
 from moonpost.sim.zone import BadRecord
-from moonpost.testing.stories import StoryError, read
 
 UNUSABLE = 2
-REFUSALS = (Unusable, Unreadable, BadRecord, StoryError, ConfigurationError, LoadFailed)
+REFUSALS = (Unusable, Unreadable, BadRecord, NoLetter, ConfigurationError, LoadFailed)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -105,10 +104,7 @@ def letter_of(setup: Setup, options: SessionOptions) -> Letter:
     """The session: from the folder's session.txt when no message was given, else ours with that message."""
     story = setup.story()
     if options.message is None and story is not None:
-        acts = read(story)
-        if not 1 <= options.act <= len(acts):
-            raise Unusable(f"--act {options.act}: {story} has acts 1 to {len(acts)}")
-        letter = of_act(acts[options.act - 1], story.parent)
+        letter = of_story(story, options.act)
     else:
         letter = Letter(content=_content(options.message))
     given = {"client": options.ip, "greeting": options.ehlo, "recipients": list(options.rcpt)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from moonpost.testing.stories import Act, compose
+from moonpost.testing.stories import Act, StoryError, compose, read
 
 SENDER, RECIPIENT = "ann@example.test", "bob@example.test"
 
@@ -44,3 +44,18 @@ def of_act(act: Act, folder: Path) -> Letter:
     """The session that an act of a story plays; one without a message sends ours if it gets that far."""
     content = with_crlf(compose(act, folder)) if act.message else MESSAGE
     return Letter(act.client, act.greeting, act.sender, list(act.recipients), content)
+
+
+class NoLetter(Exception):
+    """A story that cannot be read, or has no such act."""
+
+
+def of_story(story: Path, number: int) -> Letter:
+    """The session of one act of a story, counted from 1. Raises NoLetter."""
+    try:
+        acts = read(story)
+    except StoryError as error:
+        raise NoLetter(str(error)) from None
+    if not 1 <= number <= len(acts):
+        raise NoLetter(f"--act {number}: {story} has acts 1 to {len(acts)}")
+    return of_act(acts[number - 1], story.parent)
