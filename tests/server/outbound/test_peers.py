@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from testkit.delivery import line
+from testkit.postfix import needs_smtp_sink, smtp_sink
 
-SINK = shutil.which("smtp-sink", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-pytestmark = pytest.mark.skipif(SINK is None, reason="smtp-sink (package postfix) is not installed")
+pytestmark = needs_smtp_sink
 
 DIALECTS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "pipelining": ([], {}),
@@ -26,33 +19,6 @@ DIALECTS: dict[str, tuple[list[str], dict[str, Any]]] = {
     "HELO only": (["-e"], {}),
     "LMTP": (["-L"], {"delivery_method": "LMTP"}),
 }
-
-
-@contextmanager
-def smtp_sink(folder: Path, arguments: list[str]) -> Iterator[int]:
-    """The port it listens on; every message becomes a file in `folder`."""
-    folder.mkdir()
-    folder.chmod(0o777)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    user = ["-u", "nobody"] if os.getuid() == 0 else []
-    # The dump is opened after privileges are dropped: nobody must be able to reach the folder.
-    for parent in list(folder.parents)[:3]:
-        parent.chmod(parent.stat().st_mode | 0o011)
-    process = subprocess.Popen(
-        [str(SINK), *user, *arguments, "-d", f"{folder}/message.", f"127.0.0.1:{port}", "100"]
-    )
-    try:
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                time.sleep(0.02)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
