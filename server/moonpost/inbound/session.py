@@ -239,7 +239,7 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         self._auth_require_tls = False  # decided already
         self._auth_methods = {
             name: _AuthMechAttr(getattr(self, f"auth_{name}"), True)
-            for name in state.options.auth_mechanisms
+            for name in state.options.mechanisms
         }
         self._authenticator = self._presented
         self._credentials = None

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import replace
-from ipaddress import ip_address
 
 from moonpost.phases import replies
 from moonpost.phases.actions import Note, Pause, StartTls, Steps
 from moonpost.phases.answering import answer, bad_command, close
 from moonpost.phases.asking import ask
-from moonpost.phases.options import SessionOptions, within
+from moonpost.phases.options import SessionOptions
 from moonpost.phases.state import SessionState, State
 from moonpost.phases.table import CONNECT, EHLO
-from msys.accept import SocketAddress
 from msys.ecstring import EcString
-
-XCLIENT_ATTRIBUTES = frozenset(("NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN"))
 
 
 def banner(options: SessionOptions) -> bytes:
@@ -48,11 +42,15 @@ def spoke_early(session: SessionState) -> None:
 
 def base_capabilities(options: SessionOptions, *, tls_offered: bool, tls: bool) -> list[str]:
     """What EHLO lists before policy changed it."""
-    lines = [*options.extensions, f"SIZE {options.max_message_bytes}"]
-    if tls_offered and not tls:
-        lines.append("STARTTLS")
-    if options.auth_mechanisms and (tls or not options.auth_requires_tls):
-        lines.append("AUTH " + " ".join(options.auth_mechanisms))
+    lines = ["PIPELINING", "8BITMIME", f"SIZE {options.max_message_bytes}"]
+    for line in options.extensions:
+        keyword = line.partition(" ")[0].upper()
+        if keyword in ("PIPELINING", "8BITMIME", "SIZE", "AUTH"):
+            continue
+        if keyword != "STARTTLS" or (tls_offered and not tls):
+            lines.append(line)
+    if options.mechanisms and (tls or not options.auth_requires_tls):
+        lines.append("AUTH " + " ".join(options.mechanisms))
     return lines
 
 
@@ -91,7 +89,7 @@ def starttls(session: SessionState, _line: str, argument: str) -> Steps:
     if session.tls:
         yield replies.TLS_ACTIVE
         return
-    if not session.tls_offered:
+    if not session.tls_offered or not session.options.offers("STARTTLS"):
         yield replies.TLS_UNAVAILABLE
         return
     facts: Mapping[str, str] | None = yield StartTls(
@@ -116,46 +114,3 @@ def starttls(session: SessionState, _line: str, argument: str) -> Steps:
     conn.pop("ehlo_string", None)
     conn.pop("ehlo_domain", None)
     conn.update(facts)
-
-
-def xclient(session: SessionState, _line: str, argument: str) -> Steps:
-    """XCLIENT from a trusted proxy: another peer speaks through this connection; greet it anew."""
-    if not within(session.peer.remote_ip, session.options.xclient_networks):
-        yield replies.XCLIENT_REFUSED
-        return
-    told = _xclient_attributes(argument)
-    if told is None:
-        yield from bad_command(session, replies.XCLIENT_SYNTAX)
-        return
-    peer = session.peer
-    ip, port = told.get("ADDR", peer.remote_ip), told.get("PORT", "")
-    session.peer = replace(
-        peer, remote_ip=ip, remote_port=int(port) if port.isdigit() else peer.remote_port
-    )
-    session.accept.remote_addr = SocketAddress(session.peer.remote_ip, session.peer.remote_port)
-    session.end_transaction()
-    session.helo = told.get("HELO", "")
-    session.auth_user = told.get("LOGIN", "")
-    conn = session.vctx.conn
-    conn.pop("can_relay", None)
-    conn.update(session.first_context())
-    yield from connected(session)
-
-
-def _xclient_attributes(argument: str) -> dict[str, str] | None:
-    """`ADDR=192.0.2.1 HELO=x` decoded; None when it is malformed. What is unavailable is left out."""
-    told = {}
-    for word in argument.split():
-        key, equals, value = word.partition("=")
-        value = re.sub(r"\+([0-9A-F]{2})", lambda hit: chr(int(hit.group(1), 16)), value)
-        if not equals or key.upper() not in XCLIENT_ATTRIBUTES or not value.isprintable():
-            return None
-        if value.upper() in ("[UNAVAILABLE]", "[TEMPUNAVAIL]"):
-            continue
-        told[key.upper()] = value
-    if "ADDR" in told:
-        try:
-            told["ADDR"] = str(ip_address(re.sub("^ipv6:", "", told["ADDR"], flags=re.IGNORECASE)))
-        except ValueError:
-            return None
-    return told or None

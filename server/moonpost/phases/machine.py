@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from moonpost.phases import greeting, recipient, replies, sender, transaction
+from moonpost.phases import greeting, recipient, replies, sender, transaction, trusted
 from moonpost.phases.acceptance import accept_content, refuse_content
 from moonpost.phases.actions import Authenticate, Failed, RunDealloc, Steps
 from moonpost.phases.answering import bad_command, close
@@ -41,7 +41,7 @@ def _quit(session: SessionState, _line: str, _argument: str) -> Steps:
 
 def _auth(session: SessionState, _line: str, argument: str) -> Steps:
     options = session.options
-    if not options.auth_mechanisms:
+    if not options.mechanisms:
         yield from bad_command(session, replies.UNKNOWN_COMMAND)
         return
     if options.auth_requires_tls and not session.tls:
@@ -60,7 +60,10 @@ COMMANDS: dict[str, Handler] = {
     "RSET": transaction.rset,
     "EHLO": greeting.ehlo,
     "HELO": greeting.ehlo,
-    "XCLIENT": greeting.xclient,
+    "XCLIENT": trusted.xclient,
+    "XREMOTEIP": trusted.xremoteip,
+    "XSETCONTEXT": trusted.xsetcontext,
+    "XDUMPCONTEXT": trusted.xdumpcontext,
     "STARTTLS": greeting.starttls,
     "AUTH": _auth,
     "NOOP": _noop,
@@ -84,7 +87,12 @@ OUT_OF_ORDER: dict[tuple[State, str], bytes] = {
     (State.CHUNKS, "AUTH"): replies.NESTED_MAIL,
     (State.CHUNKS, "XCLIENT"): replies.NESTED_MAIL,
 }
-WITHOUT_EHLO = frozenset(("EHLO", "HELO", "QUIT", "NOOP", "RSET", "HELP", "STARTTLS", "XCLIENT"))
+WITHOUT_EHLO = {"EHLO", "HELO", "QUIT", "NOOP", "RSET", "HELP", "STARTTLS"} | {
+    "XCLIENT",
+    "XREMOTEIP",
+    "XSETCONTEXT",
+    "XDUMPCONTEXT",
+}
 WITHOUT_AUTH = WITHOUT_EHLO | {"AUTH"}
 COUNTED_CONTENT = frozenset(("BDAT",))  # their bytes follow whatever is answered
 

@@ -12,15 +12,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 Network = IPv4Network | IPv6Network
 
-# Offered by default, in this order; SIZE, STARTTLS and AUTH are added where they apply.
-EXTENSIONS = (
-    "PIPELINING",
-    "8BITMIME",
-    "SMTPUTF8",
-    "DSN",
-    "ENHANCEDSTATUSCODES",
-    "CHUNKING",
-)
+# Named by default. PIPELINING, 8BITMIME and SIZE are always offered, STARTTLS only with a certificate.
+EXTENSIONS = ("SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "CHUNKING", "STARTTLS")
+MECHANISMS = ("PLAIN", "LOGIN")  # of AUTH, in the order of preference
 
 
 @dataclass(frozen=True)
@@ -41,8 +35,8 @@ class SessionOptions:
     max_bad_commands: int = 20  # chosen: unknown or malformed commands before 421
     require_ehlo: bool = False
     require_auth: bool = False
-    auth_mechanisms: Sequence[str] = ()  # of PLAIN, LOGIN
-    auth_requires_tls: bool = True
+    auth_mechanisms: Sequence[str] = ()  # of MECHANISMS; empty: those the extensions name
+    auth_requires_tls: bool = False  # hide AUTH, and refuse it, outside TLS
     allow_null_envelope_sender: bool = True
     allow_ip_literal: bool = True
     allow_trailing_whitespace_in_commands: bool = False
@@ -61,6 +55,25 @@ class SessionOptions:
     pathway_group: str = ""
     default_binding: str = ""  # "none": a message that ends in the default binding gets 451
     bounce_refused_recipients: bool = True  # generate_bounces_for_multi_recipient_policy_rejections
+
+    @cached_property
+    def _keywords(self) -> frozenset[str]:
+        return frozenset(line.partition(" ")[0].upper() for line in self.extensions)
+
+    def offers(self, keyword: str) -> bool:
+        """Whether the extensions name it."""
+        return keyword in self._keywords
+
+    @cached_property
+    def mechanisms(self) -> tuple[str, ...]:
+        """What AUTH offers: `AUTH LOGIN` among the extensions, or the option of its own."""
+        named = {
+            word.upper()
+            for line in self.extensions
+            if line[:5].upper() == "AUTH "
+            for word in line[5:].split()
+        } | {word.upper() for word in self.auth_mechanisms}
+        return tuple(word for word in MECHANISMS if word in named)
 
     @cached_property
     def relay_networks(self) -> tuple[Network, ...]:

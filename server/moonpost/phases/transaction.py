@@ -44,7 +44,9 @@ def bdat(session: SessionState, _line: str, argument: str) -> Steps:
     size, last = int(words[0]), len(words) > 1
     transaction = session.transaction
     refusal = None
-    if transaction is None:
+    if not session.options.offers("CHUNKING"):
+        refusal = replies.UNKNOWN_COMMAND
+    elif transaction is None:
         refusal = replies.NEED_MAIL
     elif not session.vctx.recipients and not transaction.dropped:
         refusal = replies.NEED_RCPT

@@ -185,9 +185,7 @@ def test_auth_by_the_configured_check(
         seen.append((info, how, vctx.conn.get("auth_name"), vctx.conn.get("can_relay")))  # type: ignore[attr-defined]
 
     async def scenario() -> None:
-        async with receiving(
-            auth_mechanisms=("PLAIN", "LOGIN"), auth_requires_tls=False, open_relay=False
-        ) as here:
+        async with receiving(auth_mechanisms=("PLAIN", "LOGIN"), open_relay=False) as here:
             here.service.authenticator = Passwords()
             here.generation.on("core_validate_auth", told)
             assert await client(login, here.port, user, password, mechanism) == code
@@ -199,7 +197,7 @@ def test_auth_by_the_configured_check(
 
 def test_policy_can_answer_auth() -> None:
     async def scenario() -> None:
-        async with receiving(auth_mechanisms=("PLAIN",), auth_requires_tls=False) as here:
+        async with receiving(auth_mechanisms=("PLAIN",)) as here:
             answers = [1, 0, -1]
             here.generation.on("core_pre_esmtp_auth", lambda accept, mc, vctx: answers.pop(0))
             assert await client(login, here.port, "ann", "x") == 235
@@ -217,7 +215,7 @@ def test_auth_is_not_offered_without_tls_when_it_needs_it() -> None:
             return smtp.docmd("AUTH PLAIN AGFubgBzZWNyZXQ=")[0]
 
     async def scenario() -> None:
-        async with receiving(auth_mechanisms=("PLAIN",)) as here:
+        async with receiving(auth_mechanisms=("PLAIN",), auth_requires_tls=True) as here:
             assert await client(talk, here.port) == 538
 
     asyncio.run(scenario())
@@ -230,9 +228,7 @@ def test_an_authenticated_client_may_relay() -> None:
             smtp.sendmail("ann@client.test", "bob@elsewhere.test", MESSAGE)
 
     async def scenario() -> None:
-        async with receiving(
-            auth_mechanisms=("PLAIN",), auth_requires_tls=False, open_relay=False
-        ) as here:
+        async with receiving(extensions=("AUTH PLAIN", "AUTH CRAM-MD5"), open_relay=False) as here:
             here.service.authenticator = Passwords()
             await client(talk, here.port)
             assert here.kept.receptions[0].auth_user == "ann"

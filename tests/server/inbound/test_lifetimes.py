@@ -77,7 +77,7 @@ def test_a_peer_silent_within_content_or_auth_is_sent_away(monkeypatch: pytest.M
     monkeypatch.setattr(listener_module, "SWEEP_S", 0.02)
 
     async def scenario() -> None:
-        options: dict[str, Any] = {"auth_mechanisms": ("PLAIN",), "auth_requires_tls": False}
+        options: dict[str, Any] = {"auth_mechanisms": ("PLAIN",)}
         async with receiving(ListenSettings(idle_time_s=0.1), **options) as here:
             peer = await connect(here)
             peer.say(ENVELOPE + b"half a li")
