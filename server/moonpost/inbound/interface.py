@@ -90,7 +90,6 @@ class Tally:
     connections: int = 0
     refused_connections: int = 0
     messages: int = 0
-    bytes: int = 0
     rejections: int = 0
     policy_failures: int = 0
     timeouts: int = 0

@@ -24,6 +24,7 @@ class Verdict(NamedTuple):
     pause_s: float = 0.0  # hold the reply this long
     module: str = "scriptlet"  # who decided, for the reject log
     decided_by: str = ""
+    failed: bool = False  # a module failed; it did not decide
 
     @property
     def refuses(self) -> bool:
@@ -34,17 +35,15 @@ class Verdict(NamedTuple):
         return self.refuses and self.code < 500
 
     def reply(self, hostname: str) -> bytes:
-        if self.module == POLICY_ERROR and self.close:
+        if self.failed and self.close:
             return replies.policy_failed(hostname)
         return replies.reply(self.code, self.text)
 
 
-POLICY_ERROR = "scriptlet:error"
-
 # What a module that failed means, by what the moment says of errors.
 AFTER_ERROR = {
-    OnError.CLOSE: Verdict(421, replies.POLICY_FAILED, close=True, module=POLICY_ERROR),
-    OnError.DEFER: Verdict(451, replies.DEFERRED, module=POLICY_ERROR),
+    OnError.CLOSE: Verdict(421, replies.POLICY_FAILED, close=True, failed=True),
+    OnError.DEFER: Verdict(451, replies.DEFERRED, failed=True),
     OnError.LOG: None,
 }
 
