@@ -10,8 +10,12 @@ need lua5.1 lua5.1
 need swaks swaks
 need nsd nsd
 need smtp-source postfix
+need opendkim opendkim
 need opendkim-testmsg opendkim-tools
+need redis-server redis-server
+need snmptrapd snmptrapd
 need strace strace
+perl -MMail::DKIM -e 1 2>/dev/null || packages="$packages libmail-dkim-perl"
 [ -n "$packages" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "not installed, their tests are skipped:$packages"
