@@ -276,6 +276,23 @@ def test_a_peer_that_half_closes_still_gets_its_answers() -> None:
     run(scenario)
 
 
+def test_work_of_policy_that_somebody_cancelled_is_a_421() -> None:
+    async def scenario() -> None:
+        async with receiving() as here:
+
+            async def cancelled() -> int:
+                raise asyncio.CancelledError
+
+            here.generation.on("validate_data", lambda *_: cancelled())
+            peer = await connect(here)
+            peer.say(ENVELOPE + b"x\r\n.\r\n")
+            assert (await peer.rest()).splitlines()[-1].startswith(b"421 mx.test temporary issue")
+            await until(lambda: here.generation.users == 0)
+            assert here.kept.messages == []
+
+    run(scenario)
+
+
 def test_a_connection_lost_while_the_spool_works_lets_it_finish() -> None:
     async def scenario() -> None:
         async with receiving() as here:
