@@ -6,9 +6,12 @@ The event stream is what programs read: it names the message, the code, and the 
 from __future__ import annotations
 
 import json
+from collections import deque
 from typing import Any
 
 from moonpost.observe.logs import LogFile, TroubleLogs
+
+LATEST = 10  # lines the console's paniclog shows
 
 
 class EventStream:
@@ -32,11 +35,13 @@ class ServerLog:
         self._troubles = troubles
         self._events = events
         self._now = now
+        self.latest: dict[str, deque[str]] = {}  # level -> its last lines, for the console
 
     def panic(self, module: str, text: str, level: str = "error") -> None:
         """Every line of a longer text gets its own time stamp, so that none looks like another's."""
         for line in text.splitlines() or [""]:
             self._troubles.panic(module, line, level)
+            self.latest.setdefault(level, deque(maxlen=LATEST)).append(f"{module}: {line}")
 
     def reject(self, session: Any, code: int, text: str) -> None:
         self._troubles.reject(session, code, text)

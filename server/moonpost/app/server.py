@@ -17,6 +17,7 @@ from moonpost.adapters.http import HttpClient
 from moonpost.adapters.pools import LoopPools
 from moonpost.adapters.sessions import SessionBook
 from moonpost.app import ports as real
+from moonpost.app.console import start_console
 from moonpost.app.delivery_hooks import DeliveryHooks
 from moonpost.app.listeners import esmtp_listeners, hostname
 from moonpost.app.log import EventStream, ServerLog
@@ -53,10 +54,12 @@ class Server:
         self._stack = AsyncExitStack()
         self._listeners: list[Listener] = []
         self._reloading = asyncio.Lock()
+        self.stopping = asyncio.Event()  # somebody asked the server to stop
         self.logs: Logs
         self.log: ServerLog
         self.spool: LmdbSpool
         self.queues: QueueManager
+        self.bridge: Bridge
         self.host: Host
         self.ports: Ports
         self.keeper: SpoolKeeper
@@ -89,6 +92,8 @@ class Server:
         self._build_queues(config)
         await self.queues.start()
         self._stack.push_async_callback(self.queues.stop)
+        console = await start_console(self, self.bridge)
+        self._stack.push_async_callback(console.stop)
         await self._start_listeners(config)
 
     def _open_logs(self, config: Config) -> None:
@@ -107,7 +112,7 @@ class Server:
 
     async def _start_policy(self, config: Config) -> None:
         limits = Limits(config.option("callout_cpu_limit"), config.option("callout_time_limit"))
-        bridge = Bridge(limits)
+        self.bridge = bridge = Bridge(limits)
         http = HttpClient()
         self._stack.push_async_callback(http.close)
         databases = real.databases(config, self.clock)
@@ -224,11 +229,11 @@ class Server:
 
     # --- while running -----------------------------------------------------------------------------------
 
-    async def reload(self) -> Reloaded:
-        """Read configuration and policy again; both are adopted, or neither."""
+    async def reload(self, path: str | None = None) -> Reloaded:
+        """Read configuration (of another file, when given) and policy again; both are adopted, or neither."""
         async with self._reloading:
             try:
-                config = self.live.prepare()
+                config = self.live.prepare(path)
             except ConfigurationError as error:
                 for line in str(error).splitlines():
                     self.log.panic("config", line)

@@ -12,8 +12,10 @@ from pathlib import Path
 import click
 
 from moonpost.app.server import Server
-from moonpost.config.diagnostics import ConfigurationError
+from moonpost.config.diagnostics import ConfigurationError, is_error
 from moonpost.config.model import Config, load
+from moonpost.config.validate import validate
+from moonpost.control.server import CannotListen
 from moonpost.policy.loader import LoadFailed
 
 
@@ -36,6 +38,11 @@ def command(compiled: bool, config: Path) -> None:
     except ConfigurationError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
+    problems = validate(loaded)
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    if any(map(is_error, problems)):
+        raise SystemExit(2)
     for note in loaded.notes:
         click.echo(str(note), err=True)
     raise SystemExit(asyncio.run(serve(loaded, compiled=compiled)))
@@ -54,10 +61,9 @@ async def serve(config: Config, *, compiled: bool) -> int:
     except LoadFailed as failed:
         click.echo("\n".join(failed.problems), err=True)
         return 2
-    except OSError as error:
+    except (OSError, CannotListen) as error:
         click.echo(f"the server cannot start: {error}", err=True)
         return 2
-    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
 
@@ -67,10 +73,10 @@ async def serve(config: Config, *, compiled: bool) -> int:
         task.add_done_callback(tasks.discard)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, server.stopping.set)
     loop.add_signal_handler(signal.SIGHUP, hang_up)
     print(json.dumps({"ready": True, "listeners": listeners}), flush=True)
-    await stopping.wait()
+    await server.stopping.wait()
     await server.stop()
     return 0
 

@@ -38,6 +38,7 @@ class Reloaded:
     scripts: int = 0
     problems: list[str] = field(default_factory=list)  # why the old generation stays
     warnings: list[str] = field(default_factory=list)
+    policy_refused: bool = False  # the problems are those of policy, not of the configuration
 
 
 @dataclass(slots=True)
@@ -113,7 +114,9 @@ class Host:
                     "scriptlet",
                     f"reload refused; generation {self.current().number} stays in force",
                 )
-                return Reloaded(False, self.current().number, problems=failed.problems)
+                return Reloaded(
+                    False, self.current().number, problems=failed.problems, policy_refused=True
+                )
             self._stanzas = wanted
             self._swap(generation)
             return self._report(True, warnings)

@@ -1,0 +1,54 @@
+"""Opens the console sockets of a running server, and gives their commands what they act on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from moonpost.app.scripts import HostScripts
+from moonpost.control.server import ControlServer
+from moonpost.control.services import ReloadFailed, Services
+from moonpost.control.settings import account_journal, control_sockets
+from moonpost.policy.bridge import Bridge
+from moonpost.queue.console import QueueConsole
+
+if TYPE_CHECKING:
+    from moonpost.app.server import Server
+
+
+async def start_console(server: Server, bridge: Bridge) -> ControlServer:
+    """Open every socket of the configuration. Raises CannotListen."""
+    console = ControlServer(
+        services(server, bridge), now=server.clock.now, journal=account_journal(server.config)
+    )
+    sockets = control_sockets(server.config)
+    for settings in sockets:
+        Path(settings.path).parent.mkdir(parents=True, exist_ok=True)
+    await console.start(sockets)
+    return console
+
+
+def services(server: Server, bridge: Bridge) -> Services:
+    """Everything the commands may call."""
+
+    async def reload(path: str | None) -> Sequence[str]:
+        outcome = await server.reload(path)
+        if outcome.problems:
+            raise ReloadFailed("\n".join(outcome.problems), policy=outcome.policy_refused)
+        return [f"warning: {text}" for text in outcome.warnings]
+
+    return Services(
+        configuration=server.live,
+        version=version("moonpost"),
+        reload=reload,
+        shutdown=server.stopping.set,
+        reopen_logs=server.logs.reopen,
+        panic_lines=lambda: {level: list(lines) for level, lines in server.log.latest.items()},
+        scripts=HostScripts(server.host, bridge, server.ports),
+        queues=QueueConsole(server.queues),
+        state=server.ports.state,
+        pools=server.ports.pools,
+        sessions=server.book,
+    )
