@@ -115,9 +115,10 @@ async def serve_ours(folder: Path, *, policy: bool, spool: bool) -> None:
             time.time,
             hostname="bench.test",
         )
+    host: Any = policy_of_nothing(ports) if policy else NoPolicy()
     service = Service(
         ListenSettings(port=0, options=SessionOptions(open_relay=True, hostname="bench.test")),
-        policy_of_nothing(ports) if policy else NoPolicy(),
+        host,
         keeper,
         ports.log,
         SessionBook(now=time.time),
