@@ -10,10 +10,12 @@ import click
 from lua2py import analyse, translate
 from lua2py.check import check
 from lua2py.diagnostics import Diagnostic, in_order
-from lua2py.report import render_json, render_sarif, render_text
+from lua2py.report import render_text
 from lua2py.scopes import resolve
 from lua2py.source import SourceFile
+from moonpost.cli.findings import FORMATS
 from moonpost.cli.sources import lua_files
+from moonpost.config.diagnostics import Diagnostic as ConfigurationFinding
 from moonpost.config.diagnostics import is_error, render
 from moonpost.config.model import Config, examine
 from moonpost.config.validate import validate
@@ -21,8 +23,6 @@ from moonpost.policy.deep import with_deep_stack
 from moonpost.policy.search import SourceRefused, find
 from msys import namespace
 from msys.catalog.binding import BOUND
-
-FORMATS = {"json": render_json, "sarif": render_sarif}
 
 
 @click.command()
@@ -45,11 +45,11 @@ def command(form: str, std: str, paths: tuple[Path, ...]) -> None:
         (path, None) for _, path in lua_files([p for p in paths if p not in configurations])
     ]
     unusable = False
+    told: list[ConfigurationFinding] = []
     for path in configurations:
         config, problems = examine(str(path))
         problems = [*problems, *validate(config)]
-        for problem in problems:
-            click.echo(render(problem) + "\n")
+        told += problems
         unusable |= any(map(is_error, problems))
         scripts += [(found, name) for name, found in scripts_of(config)]
     namespace.load_all()
@@ -60,13 +60,16 @@ def command(form: str, std: str, paths: tuple[Path, ...]) -> None:
         sources[source.path] = source
         findings += with_deep_stack(lambda s=source, n=name: examine_script(s, std, n))  # type: ignore[misc]
     if form in FORMATS:
-        click.echo(FORMATS[form](findings))
-    elif findings:
-        click.echo(render_text(findings, sources))
-    raise SystemExit(2 if unusable else int(serious(findings)))
+        click.echo(FORMATS[form](told, findings))
+    else:
+        for problem in told:
+            click.echo(render(problem) + "\n")
+        if findings:
+            click.echo(render_text(findings, sources))
+    raise SystemExit(2 if unusable else int(serious([*told, *findings])))
 
 
-def serious(findings: Iterable[Diagnostic]) -> bool:
+def serious(findings: Iterable[Diagnostic | ConfigurationFinding]) -> bool:
     """Whether anything is more than a note."""
     return any(finding.severity != "note" for finding in findings)
 
