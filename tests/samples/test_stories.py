@@ -78,3 +78,10 @@ def test_a_word_nobody_knows_is_refused_with_its_line(tmp_path: Path) -> None:
     story.write_text("# an act\nfrom: a@example.test\nexpects data: 250\n", encoding="utf-8")
     with pytest.raises(StoryError, match=r"session\.txt:3: 'expects data' is not understood"):
         read(story)
+
+
+def test_a_message_that_is_nowhere_is_told_with_the_line_of_its_act(tmp_path: Path) -> None:
+    story = tmp_path / "session.txt"
+    story.write_text("# an act\nmessage: nothing\n", encoding="utf-8")
+    with pytest.raises(StoryError, match=r"session\.txt:1: there is no message 'nothing'"):
+        compose(read(story)[0], tmp_path)

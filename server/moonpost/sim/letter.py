@@ -54,8 +54,8 @@ def of_story(story: Path, number: int) -> Letter:
     """The session of one act of a story, counted from 1. Raises NoLetter."""
     try:
         acts = read(story)
+        if not 1 <= number <= len(acts):
+            raise NoLetter(f"--act {number}: {story} has acts 1 to {len(acts)}")
+        return of_act(acts[number - 1], story.parent)
     except StoryError as error:
         raise NoLetter(str(error)) from None
-    if not 1 <= number <= len(acts):
-        raise NoLetter(f"--act {number}: {story} has acts 1 to {len(acts)}")
-    return of_act(acts[number - 1], story.parent)

@@ -148,9 +148,13 @@ def read(path: Path) -> list[Act]:
 def compose(act: Act, folder: Path) -> bytes:
     """The message an act sends: its file with the act's headers added and removed, CRLF line ends."""
     name = f"{act.message}.eml"
-    path = next(
-        p for p in (folder / "messages" / name, folder.parent / "messages" / name) if p.exists()
-    )
+    places = (folder / "messages" / name, folder.parent / "messages" / name)
+    path = next((place for place in places if place.exists()), None)
+    if path is None:
+        raise StoryError(
+            f"{folder / 'session.txt'}:{act.line}: there is no message {act.message!r}: "
+            f"neither {places[0]} nor {places[1]} exists"
+        )
     head, _, body = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")
     lines = [
         line
