@@ -83,6 +83,11 @@ def forget_map(code_filename: str) -> None:
     _maps.pop(code_filename, None)
 
 
+def registered_maps() -> Mapping[str, LineMap]:
+    """Every map by the file name of its code: what a debugger knows of policy."""
+    return _maps
+
+
 def map_of(code: CodeType) -> LineMap | None:
     """The map of generated code. Code compiled under a `.lua` name has Lua's own lines."""
     filename = code.co_filename

@@ -7,7 +7,7 @@ cannot start takes back what was started before it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NoReturn
@@ -34,6 +34,7 @@ from moonpost.policy.bridge import Bridge
 from moonpost.policy.host import Host, HostSettings, Reloaded
 from moonpost.policy.limits import Limits
 from moonpost.policy.loader import Loader, LoaderSettings, ScriptStanza
+from moonpost.policy.runner import Runner
 from moonpost.queue.keeper import Internal, SpoolKeeper
 from moonpost.queue.manager import QueueManager
 from moonpost.spool.lmdb_store import LmdbSpool
@@ -46,11 +47,22 @@ from msys.ports.memory_state import MemoryState
 class Server:
     """One process that receives, judges, keeps and delivers."""
 
-    def __init__(self, config: Config, *, view: str = "py", compiled: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        view: str = "py",
+        compiled: bool = False,
+        limits: Limits | None = None,
+        runner: Callable[..., Runner] = Runner,
+    ) -> None:
+        """view, limits (None: those of the configuration) and runner are for debuggers."""
         self.live = LiveConfiguration(config)
         self.clock = LoopClock()
         self._view = view
         self._compiled = compiled
+        self._limits = limits
+        self._runner = runner
         self._stack = AsyncExitStack()
         self._listeners: list[Listener] = []
         self._reloading = asyncio.Lock()
@@ -111,7 +123,9 @@ class Server:
             self.logs.heartbeat(self.clock.now())
 
     async def _start_policy(self, config: Config) -> None:
-        limits = Limits(config.option("callout_cpu_limit"), config.option("callout_time_limit"))
+        limits = self._limits or Limits(
+            config.option("callout_cpu_limit"), config.option("callout_time_limit")
+        )
         self.bridge = bridge = Bridge(limits)
         http = HttpClient()
         self._stack.push_async_callback(http.close)
@@ -159,6 +173,7 @@ class Server:
                 script_ttl_s=float(scriptlet.get("script_ttl", 300)),
                 missing_return=config.option("missing_return"),
             ),
+            runner=self._runner,
         )
         await self.host.start(stanzas(config))
         self._stack.push_async_callback(self.host.stop)

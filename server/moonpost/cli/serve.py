@@ -33,19 +33,23 @@ def command(compiled: bool, config: Path) -> None:
             f"another package owns the name msys: {', '.join(others)}; "
             f"uninstall it (pip uninstall {others[0]}), then reinstall moonpost"
         )
+    server = Server(usable(config), compiled=compiled)
+    raise SystemExit(asyncio.run(serve(server)))
+
+
+def usable(path: Path) -> Config:
+    """The configuration, or the end with everything that keeps a server from running it."""
     try:
-        loaded = load(str(config))
+        config = load(str(path))
     except ConfigurationError as error:
         click.echo(str(error), err=True)
         raise SystemExit(2) from None
-    problems = validate(loaded)
-    for problem in problems:
-        click.echo(str(problem), err=True)
+    problems = validate(config)
+    for told in (*problems, *config.notes):
+        click.echo(str(told), err=True)
     if any(map(is_error, problems)):
         raise SystemExit(2)
-    for note in loaded.notes:
-        click.echo(str(note), err=True)
-    raise SystemExit(asyncio.run(serve(loaded, compiled=compiled)))
+    return config
 
 
 def foreign_msys() -> list[str]:
@@ -53,9 +57,8 @@ def foreign_msys() -> list[str]:
     return [name for name in packages_distributions().get("msys", []) if name != "moonpost"]
 
 
-async def serve(config: Config, *, compiled: bool) -> int:
+async def serve(server: Server) -> int:
     """Serve until a signal says stop; the exit code."""
-    server = Server(config, compiled=compiled)
     try:
         listeners = await server.start()
     except LoadFailed as failed:

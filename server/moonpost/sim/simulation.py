@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,7 @@ from moonpost.sim.player import Player
 from moonpost.sim.report import Injected, Report
 from moonpost.sim.setup import Setup
 from moonpost.sim.snapshot import readable
-from moonpost.sim.watching import Watcher
+from moonpost.sim.watching import AboutToRun, Watcher
 from msys.message import Message
 from msys.ports import Ports
 from msys.ports.memory_state import MemoryState
@@ -52,7 +52,7 @@ class How:
     view: str = "py"
     limits: Limits | None = None
     began_at: float | None = None  # None: now
-    about_to_run: Callable[[Callable[..., Any]], None] | None = None
+    about_to_run: AboutToRun | None = None
 
 
 class Simulation:

@@ -18,13 +18,14 @@ from msys.lua.environment import Environment
 from msys.lua.linemap import map_of
 from msys.ports import Call, Ports, current
 
+AboutToRun = Callable[[Callable[..., Any], str], None]  # the function, and its callout
 VERDICTS = {CONT: "VALIDATE_CONT", DONE: "VALIDATE_DONE"}
 
 
 class Watcher:
     """Collects what ran. about_to_run: told of each function right before it is called."""
 
-    def __init__(self, about_to_run: Callable[[Callable[..., Any]], None] | None = None) -> None:
+    def __init__(self, about_to_run: AboutToRun | None = None) -> None:
         self.about_to_run = about_to_run
         self._ran: list[Ran] = []
         self._running: dict[int, Ran] = {}  # id of the Call -> what runs in it
@@ -64,6 +65,25 @@ class Watcher:
         call.output = None
 
 
+class AnnouncingRunner(Runner):
+    """A Runner that tells of each function before it is called, and remembers nothing."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        ports: Ports,
+        *,
+        missing_return: str,
+        about_to_run: AboutToRun,
+    ) -> None:
+        super().__init__(environment, ports, missing_return=missing_return)
+        self._about_to_run = about_to_run
+
+    def _call(self, bound: Bound, self_table: Any, args: tuple[Any, ...], row: Callout) -> Any:
+        self._about_to_run(bound.function, row.name)
+        return super()._call(bound, self_table, args, row)
+
+
 class WatchedRunner(Runner):
     """A Runner that tells a Watcher."""
 
@@ -98,7 +118,7 @@ class WatchedRunner(Runner):
         before, marked = look(call.accept, call.vctx, call.message), _mark(call)
         try:
             if watcher.about_to_run is not None:
-                watcher.about_to_run(bound.function)
+                watcher.about_to_run(bound.function, row.name)
             answer = super()._call(bound, self_table, args, row)
             ran.answer = said(answer, row)
             return answer
