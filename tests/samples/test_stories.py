@@ -13,8 +13,8 @@ from moonpost.testing.stage import Stage, headers_of, recipients_of
 from moonpost.testing.stories import StoryError, compose, read
 
 SAMPLES = Path(__file__).parents[2] / "samples"
-FOLDERS = sorted(path.parent for path in SAMPLES.glob("*/policy.lua"))
-NEEDED = ("policy.lua", "policy.py", "session.txt", "README.md")
+FOLDERS = sorted(path.parent for path in SAMPLES.glob("*/session.txt"))
+NEEDED = ("policy.py", "session.txt", "README.md")
 REFUSED_AFTER_DATA = 26  # swaks: the server did not accept the message
 needs_swaks = pytest.mark.skipif(
     shutil.which("swaks") is None, reason="the Debian package swaks is missing"
