@@ -23,7 +23,6 @@ ROOT = Path(__file__).parents[3]
 
 # Why what is missing is missing
 REASONS = {
-    "msys.av": "virus engines are not connected yet",
     "msys.brightmail": "content engines are not connected yet",
     "msys.cloudmark": "content engines are not connected yet",
     "msys.commtouch": "content engines are not connected yet",

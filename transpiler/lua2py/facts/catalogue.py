@@ -8,7 +8,18 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from lua2py.facts.kinds import ANY, BOOLEAN, NIL, NUMBER, STRING, TABLE, Kind, of_words, userdata
+from lua2py.facts.kinds import (
+    ANY,
+    BOOLEAN,
+    NIL,
+    NUMBER,
+    SMALL,
+    STRING,
+    TABLE,
+    Kind,
+    of_words,
+    userdata,
+)
 from msys.catalog import Row, by_name, callouts, rows
 
 # The receiver words of the rows, and the class of `msys` that each stands for.
@@ -32,9 +43,15 @@ ARGUMENTS: dict[str, Kind] = {
     "now": NUMBER,
 }
 
+STRINGS = TABLE.of(STRING)
+
 # What one documented form of a method gives, where one row stands for several: by number of arguments.
 FORMS: dict[tuple[str, str], dict[int, tuple[Kind, ...]]] = {
-    ("Message", "header"): {1: (TABLE,), 2: (BOOLEAN,), 3: (BOOLEAN,)},
+    ("Message", "header"): {1: (STRINGS,), 2: (BOOLEAN,), 3: (BOOLEAN,)},
+}
+FUNCTION_FORMS: dict[str, dict[int, tuple[Kind, ...]]] = {
+    # Only with options can the elements be pairs of preference and name.
+    "msys.dnsLookup": {1: (STRINGS | NIL, STRING | NIL), 2: (STRINGS | NIL, STRING | NIL)},
 }
 
 # C functions that scripts call though they have no row of their own, and what they give.
@@ -50,10 +67,33 @@ BEYOND: dict[str, tuple[Kind, ...]] = {
 }
 
 # Fields of documented classes that have no row of their own.
-FIELDS: dict[tuple[str, str], Kind] = {("MessageConstruct", "message"): userdata("Message")}
+FIELDS: dict[tuple[str, str], Kind] = {
+    ("Accept", "conn_id"): userdata("Id"),
+    ("Accept", "protocol"): SMALL,
+    ("Accept", "remote_addr"): userdata("SocketAddress"),
+    ("Message", "delivered"): SMALL,
+    ("Message", "priority"): SMALL,
+    ("Message", "recv_method"): SMALL,
+    ("MessageConstruct", "ctx"): userdata("ValidationContext"),
+    ("MessageConstruct", "message"): userdata("Message"),
+    ("ValidationContext", "code"): SMALL,
+}
+
+# Fields that scripts may write.
+WRITABLE = frozenset(
+    {
+        ("Message", "delivered"),
+        ("Message", "priority"),
+        ("ValidationContext", "code"),
+        ("ValidationContext", "disconnect"),
+    }
+)
 
 # Packages that Lua reaches as globals of their own.
 ROOTS = frozenset({"msys", "json", "thread"})
+
+# Packages without functions of their own that pages ask to be loaded beside another.
+COMPANIONS = frozenset({"msys.datasource", "msys.extended", "msys.boot"})
 
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
@@ -98,7 +138,7 @@ def packages() -> frozenset[str]:
 @cache
 def loadable() -> frozenset[str]:
     """Every package that `require` finds because the runtime provides it."""
-    return packages() | {row.package for row in rows()}
+    return packages() | {row.package for row in rows()} | COMPANIONS
 
 
 def is_constant(path: str) -> bool:
@@ -114,7 +154,10 @@ def is_function(name: str) -> bool:
 
 def function_results(name: str, given: int | None) -> tuple[Kind, ...] | None:
     """What a call of a plain function gives; `given` is the number of arguments, where it is known."""
-    return BEYOND[name] if name in BEYOND else results_of(fitting(functions()[name], given))
+    if name in BEYOND:
+        return BEYOND[name]
+    forms = FUNCTION_FORMS.get(name, {})
+    return forms[given] if given in forms else results_of(fitting(functions()[name], given))
 
 
 def method_results(kind: str, name: str, given: int | None) -> tuple[Kind, ...] | None:

@@ -9,7 +9,7 @@ from collections import Counter
 
 from lua2py import tree
 from lua2py.facts import catalogue, library, patterns
-from lua2py.facts.bindings import Bindings, Symbol
+from lua2py.facts.bindings import Symbol
 from lua2py.facts.paths import children, walk
 from lua2py.facts.store import Facts, FunctionFacts
 from msys.catalog import callouts
@@ -248,26 +248,23 @@ def _collect_calls(facts: Facts) -> None:
         known = facts.callee(node) if isinstance(node, tree.Call) else None
         if known is not None and isinstance(node, tree.Call):
             known.calls.append(node)
+    wanted = _in_lists(facts.bindings.chunk)
     for known in facts.functions.values():
         if known.closed:
-            known.listed = bool(_list_calls(facts, known))
+            known.listed = any(call in wanted for call in known.calls)
 
 
-def _list_calls(facts: Facts, known: FunctionFacts) -> set[tree.Call]:
-    """The calls of a function that stand where a list of values is wanted, `return f()` apart."""
-    calls = set(known.calls)
-    found: set[tree.Call] = set()
-    for node in walk(facts.bindings.chunk):
-        last: tree.Expr | None = None
+def _in_lists(chunk: tree.Chunk) -> set[tree.Expr]:
+    """The expressions that stand where a list of values is wanted, `return f()` apart."""
+    found: set[tree.Expr] = set()
+    for node in walk(chunk):
         match node:
             case tree.Call(args=args) | tree.Invoke(args=args) if args:
-                last = args[-1]
+                found.add(args[-1])
             case tree.TableConstructor(fields=fields) if fields and fields[-1].key is None:
-                last = fields[-1].value
+                found.add(fields[-1].value)
             case tree.GenericFor(values=values):
-                last = values[-1]
-        if isinstance(last, tree.Call) and last in calls:
-            found.add(last)
+                found.add(values[-1])
     return found
 
 

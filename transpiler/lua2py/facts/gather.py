@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lua2py import tree
-from lua2py.facts import functions
+from lua2py.facts import functions, library, tables
 from lua2py.facts.bindings import Symbol, bind
 from lua2py.facts.infer import infer
 from lua2py.facts.paths import Paths, walk
@@ -24,6 +24,7 @@ def gather(chunk: tree.Chunk, siblings: Siblings) -> Facts:
     _arg_tables(facts)
     _first_writes(facts)
     functions.survey(facts)
+    tables.survey(facts)
     infer(facts)
     # The results of methods are known now: functions that return them may have a fixed number.
     functions.settle_arity(facts)
@@ -64,7 +65,7 @@ def _private_globals(facts: Facts) -> None:
     if uses_environment(found) or facts.siblings.dynamic:
         return
     for name, symbol in found.items():
-        if symbol.writes and name not in facts.siblings.globals:
+        if symbol.writes and name not in facts.siblings.globals and name not in library.STANDARD:
             facts.private.add(symbol)
             if _assigned_first(facts, symbol):
                 facts.early.add(symbol)

@@ -52,11 +52,15 @@ class Infer:
             self.changed = True
 
     def bind(self, symbol: Symbol, kind: Kind, env: Env) -> None:
+        if symbol not in self.facts.read_only:
+            kind = kind.forgetful()
         self.grow(symbol, kind)
         if self.flows(symbol):
             env[symbol] = kind
 
     def declare(self, param: tree.Param, kind: Kind, env: Env) -> None:
+        if self.bindings.of(param) not in self.facts.read_only:
+            kind = kind.forgetful()
         self.facts.kinds[param] = kind
         self.bind(self.bindings.of(param), kind, env)
 
@@ -134,7 +138,44 @@ class Infer:
                 return kinds.SMALL
         if isinstance(node.key, tree.String) and receiver.userdata_class:
             return catalogue.properties().get((receiver.userdata_class, node.key.value), ANY)
-        return ANY
+        if isinstance(node.object, tree.Name):
+            symbol = self.bindings.of(node.object)
+            if symbol in self.facts.record_only:
+                return self.facts.elements.get(symbol, NOTHING).softened() | NIL
+        element = receiver.element
+        return ANY if element is None or not receiver.within(TABLE | NIL) else element
+
+    def hold(self, symbol: Symbol, kind: Kind) -> None:
+        """A table that is only ever indexed holds a value of this kind from now on."""
+        old = self.facts.elements.get(symbol, NOTHING)
+        kind = kind.without(NIL).forgetful()
+        if old | kind != old:
+            self.facts.elements[symbol] = old | kind
+            self.changed = True
+
+    def hold_stored(self, target: tree.Expr, kind: Kind) -> None:
+        """`T[k] = v`."""
+        if isinstance(target, tree.Index) and isinstance(target.object, tree.Name):
+            symbol = self.bindings.of(target.object)
+            if symbol in self.facts.record_only:
+                self.hold(symbol, kind)
+
+    def strangers(self, symbol: Symbol) -> None:
+        """What was taken for captures comes from no match of a string: the results say nothing of each other."""
+        if symbol in self.facts.mates:
+            del self.facts.mates[symbol]
+            self.changed = True
+
+    def hold_fields(self, param: tree.Param, value: tree.Expr) -> None:
+        symbol = self.bindings.of(param)
+        if symbol in self.facts.record_only and isinstance(value, tree.TableConstructor):
+            given = [self.facts.kinds.get(entry.value, NOTHING) for entry in value.fields]
+            for kind in given:
+                self.hold(symbol, kind)
+            if all(kind.truthy for kind in given):
+                self.facts.whole.add(symbol)
+            else:
+                self.facts.whole.discard(symbol)
 
     def logic(self, node: tree.Binary, env: Env) -> Kind:
         left = self.value(node.left, env)
@@ -243,6 +284,7 @@ class Infer:
     def grow_param(self, known: FunctionFacts, place: int, param: tree.Param, kind: Kind) -> None:
         while len(known.params) <= place:
             known.params.append(NOTHING)
+        kind = kind.forgetful()
         if known.params[place] | kind != known.params[place]:
             known.params[place] |= kind
             self.changed = True
@@ -309,6 +351,10 @@ class Infer:
                     if self.bindings.of(param) in self.facts.dropped:
                         continue
                     self.declare(param, kind, env)
+                    if not kind.within(STRING | SMALL | NIL):
+                        self.strangers(self.bindings.of(param))
+                for param, value in zip(names, values, strict=False):
+                    self.hold_fields(param, value)
             case tree.Assign(targets=targets, values=values):
                 for target in targets:
                     if isinstance(target, tree.Index):
@@ -316,6 +362,7 @@ class Infer:
                         self.value(target.key, env)
                 given = self.values(values, len(targets), env)
                 for target, kind in zip(targets, given, strict=True):
+                    self.hold_stored(target, kind)
                     if isinstance(target, tree.Name):
                         self.facts.kinds[target] = kind
                         first = self.facts.first_writes.get(target)
@@ -331,6 +378,7 @@ class Infer:
                 elif isinstance(target, tree.Index):
                     self.value(target.object, env)
                     self.value(target.key, env)
+                    self.hold_stored(target, kinds.FUNCTION)
                 self.value(function, env)
             case tree.CallStat(call=call):
                 self.value(call, env)
@@ -476,6 +524,7 @@ def joined(ends: list[Env | None]) -> Env | None:
 def infer(facts: Facts) -> None:
     """Fill `facts.kinds`, `facts.symbols`, and the parameters and results of functions."""
     facts.symbols.clear()
+    facts.elements.clear()
     for known in facts.functions.values():
         known.params, known.results = [], []
     Infer(facts).run()

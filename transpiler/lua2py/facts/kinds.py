@@ -22,21 +22,42 @@ _NUMBER = _WHOLE | _FLOAT
 class Kind:
     """A set of Lua types; `classes` names the userdata classes of `msys` when they are all known.
 
+    elements: the types of what a table holds, when they are known; nil is always possible besides.
     soft: a helper makes it, so that Python's type checker sees `Any` where we know better.
     """
 
     bits: int
     classes: frozenset[str] = frozenset()
     soft: bool = False
+    elements: int = 0
 
     def __or__(self, other: Kind) -> Kind:
         if self == other:
             return self
-        return Kind(self.bits | other.bits, _join_classes(self, other), self.soft or other.soft)
+        return Kind(
+            self.bits | other.bits,
+            _join_classes(self, other),
+            self.soft or other.soft,
+            _join_elements(self, other),
+        )
 
     def softened(self) -> Kind:
         """The same kind, made by a helper."""
-        return Kind(self.bits, self.classes, True)
+        return Kind(self.bits, self.classes, True, self.elements)
+
+    def of(self, elements: Kind) -> Kind:
+        """A table whose values are of these kinds."""
+        known = elements.bits & ~_NIL
+        return Kind(self.bits, self.classes, self.soft, 0 if known & _USERDATA else known)
+
+    def forgetful(self) -> Kind:
+        """The same, with nothing known of what tables hold: somebody else may store into them."""
+        return Kind(self.bits, self.classes, self.soft) if self.elements else self
+
+    @property
+    def element(self) -> Kind | None:
+        """What indexing a table of this kind gives, when that is known."""
+        return Kind(self.elements | _NIL, soft=True) if self.elements else None
 
     def within(self, other: Kind) -> bool:
         """Whether every value of this kind is one of the other's types; the kind of no value is not."""
@@ -48,13 +69,15 @@ class Kind:
 
     def without(self, other: Kind) -> Kind:
         """This kind after a test has ruled the other's types out."""
-        bits = self.bits & ~other.bits
-        return Kind(bits, self.classes if bits & _USERDATA else frozenset(), self.soft)
+        return self._kept(self.bits & ~other.bits)
 
     def only(self, other: Kind) -> Kind:
         """This kind after a test has left the other's types alone."""
-        bits = self.bits & other.bits
-        return Kind(bits, self.classes if bits & _USERDATA else frozenset(), self.soft)
+        return self._kept(self.bits & other.bits)
+
+    def _kept(self, bits: int) -> Kind:
+        classes = self.classes if bits & _USERDATA else frozenset[str]()
+        return Kind(bits, classes, self.soft, self.elements if bits & _TABLE else 0)
 
     @property
     def truthy(self) -> bool:
@@ -76,6 +99,14 @@ class Kind:
         if self.bits & ~_NIL == _USERDATA and len(self.classes) == 1:
             return next(iter(self.classes))
         return ""
+
+
+def _join_elements(one: Kind, other: Kind) -> int:
+    if not one.bits & _TABLE:
+        return other.elements
+    if not other.bits & _TABLE:
+        return one.elements
+    return one.elements | other.elements if one.elements and other.elements else 0
 
 
 def _join_classes(one: Kind, other: Kind) -> frozenset[str]:
@@ -123,6 +154,7 @@ _WORDS = {
     "boolean": BOOLEAN,
     "true": TRUE,
     "table": TABLE,
+    "table<string>": TABLE.of(STRING),
     "function": FUNCTION,
     "thread": THREAD,
     "userdata": USERDATA,

@@ -176,6 +176,9 @@ BASE = frozenset(
     "getmetatable next require loadstring load dofile getfenv setfenv collectgarbage".split()
 )
 
+# Every global that a fresh Lua state has.
+STANDARD = BASE | LIBRARIES | THROUGH_GLOBALS | {"package", "_G", "_VERSION", "_TLS", "_OSTLS", "msys", "json", "thread"}
+
 
 def _read() -> dict[str, LibraryFunction]:
     functions = {}

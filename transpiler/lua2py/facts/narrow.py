@@ -83,3 +83,14 @@ def _keep(facts: Facts, name: tree.Name, env: Env, kind: Kind) -> None:
     symbol = facts.bindings.of(name)
     if symbol in env:
         env[symbol] = env[symbol].only(kind)
+        _keep_mates(facts, symbol, env)
+
+
+def _keep_mates(facts: Facts, symbol: Symbol, env: Env) -> None:
+    """The other captures of the same match are there when this one is, and absent when it is."""
+    kind = env[symbol]
+    for mate in facts.mates.get(symbol, ()):
+        if mate in env and not kind.meets(kinds.NIL):
+            env[mate] = env[mate].without(kinds.NIL)
+        elif mate in env and kind.within(kinds.NIL):
+            env[mate] = env[mate].only(kinds.NIL)

@@ -6,7 +6,20 @@ Also says when an operand pair is proven, so that lowering and inference agree o
 from __future__ import annotations
 
 from lua2py import tree
-from lua2py.facts.kinds import ANY, BOOLEAN, FALSE, FLOAT, NOTHING, NUMBER, SMALL, STRING, TRUE, WHOLE, Kind
+from lua2py.facts.kinds import (
+    ANY,
+    BOOLEAN,
+    FALSE,
+    FLOAT,
+    NIL,
+    NOTHING,
+    NUMBER,
+    SMALL,
+    STRING,
+    TRUE,
+    WHOLE,
+    Kind,
+)
 from lua2py.facts.kinds import SCALAR as CONCATENABLE
 from lua2py.facts.store import Facts
 
@@ -35,6 +48,27 @@ EVENTS = {
 def numbers(left: Kind, right: Kind) -> bool:
     """Whether both operands are proven numbers."""
     return left.within(NUMBER) and right.within(NUMBER)
+
+
+def native(node: tree.Binary, left: Kind, right: Kind) -> bool:
+    """Whether Python's operator gives Lua's number (`*` apart, where the size of the product matters).
+
+    With + and - an operand of which the type checker knows nothing may be nil: Python raises, and the edge tells
+    it in Lua's words.
+    """
+    if node.op in ("+", "-"):
+        return _adds(left) and _adds(right)
+    if not numbers(left, right):
+        return False
+    if node.op in ("/", "%"):
+        return has_divisor(node)
+    if node.op in ("&", "|", "^^"):
+        return left.within(WHOLE) and right.within(WHOLE)
+    return node.op == "\\" and has_divisor(node) and left.within(WHOLE) and right.within(WHOLE)
+
+
+def _adds(kind: Kind) -> bool:
+    return kind.within(NUMBER) or (kind.soft and kind.without(NIL).within(NUMBER))
 
 
 def unary_kind(op: str, operand: Kind, facts: Facts) -> Kind:
@@ -67,10 +101,14 @@ def _binary_kind(node: tree.Binary, left: Kind, right: Kind, facts: Facts) -> Ki
         if left.within(CONCATENABLE) and right.within(CONCATENABLE):
             return STRING
         return ANY if facts.mentions("__concat") else STRING
+    if not numbers(left, right) and native(node, left, right):
+        left, right = left.without(NIL).softened(), right.without(NIL).softened()
     if not numbers(left, right):
         if facts.mentions(EVENTS[op], "__div" if op == "\\" else ""):
             return ANY
         return (WHOLE if op in BITWISE else NUMBER).softened()
+    if native(node, left, right) and (op in BITWISE or op == "\\"):
+        return SMALL if left.within(SMALL) and right.within(SMALL) else WHOLE
     if op in BITWISE:
         return WHOLE.softened()
     if op in "/%" and not has_divisor(node):

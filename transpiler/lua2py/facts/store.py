@@ -65,6 +65,12 @@ class Facts:
     dropped: set[Symbol] = field(default_factory=set)  # declared bare, and assigned before any use
     first_writes: dict[tree.Expr, tree.Param] = field(default_factory=dict)  # ... by this, which declares it
     arg_symbols: dict[tree.Function, Symbol] = field(default_factory=dict)  # where 5.0's `arg` table is used
+    mates: dict[Symbol, frozenset[Symbol]] = field(default_factory=dict)  # captures of one match: all nil, or none
+    record_only: set[Symbol] = field(default_factory=set)  # tables made here that are only ever indexed
+    read_only: set[Symbol] = field(default_factory=set)  # names of tables that nothing is stored into through them
+    string_keyed: set[Symbol] = field(default_factory=set)  # of record_only: every key is a string constant
+    whole: set[Symbol] = field(default_factory=set)  # of record_only: its constructor gives no nil and no false
+    elements: dict[Symbol, Kind] = field(default_factory=dict)  # of record_only: what they hold
     early: set[Symbol] = field(default_factory=set)  # private globals that the main block assigns before any use
 
     def kind(self, node: tree.Node) -> Kind:

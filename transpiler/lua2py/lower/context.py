@@ -7,6 +7,7 @@ functions that have no name, and values that Lua computes first.
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 
 from lua2py import tree
@@ -23,6 +24,9 @@ from lua2py.polish.expressions import Layout
 
 What = str | list[str]
 NESTED_BLOCKS = 20  # CPython's limit on blocks inside each other in one function
+
+_CLASS = re.compile(r"%.|\[[^\]]*\]")  # of a Lua pattern: what stands for other characters
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +186,8 @@ class Context:
                 return f"field '{key}'"
             case tree.Invoke(name=name):
                 return f"method '{name}'"
+            case tree.Binary(op="and", left=tree.String() | tree.Number(), right=right):
+                return self.describe(right)
             case tree.Paren(inner=inner) if not isinstance(inner, tree.Call | tree.Invoke):
                 return self.describe(inner)
         return ""
@@ -238,8 +244,7 @@ class Context:
     def pattern(self, text: str) -> ast.expr:
         """The hoisted `Pattern` of a literal Lua pattern."""
         if text not in self.patterns:
-            near = self.hint or (self.owner.name if isinstance(self.owner, tree.Function) else "")
-            near = near.rpartition(".")[2].rpartition(":")[2]
+            near = self.hint or "_".join(_WORD.findall(_CLASS.sub(" ", text))[:3])
             name = "_" + (from_text(near, "pattern") if near else "pattern").strip("_").upper()
             self.patterns[text] = free(name, self.names.module)
             self.names.module.add(self.patterns[text])

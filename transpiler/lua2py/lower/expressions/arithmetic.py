@@ -6,7 +6,7 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import kinds
-from lua2py.facts.operators import has_divisor, is_small_constant, numbers
+from lua2py.facts.operators import is_small_constant, native, numbers
 from lua2py.lower import build
 from lua2py.lower.context import Context
 from lua2py.lower.expressions.comparison import lower_comparison
@@ -28,7 +28,17 @@ _HELPERS = {
     "<<": "shl",
     ">>": "shr",
 }
-_NATIVE: dict[str, type[ast.operator]] = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult, "/": ast.Div, "%": ast.Mod}
+_NATIVE: dict[str, type[ast.operator]] = {
+    "+": ast.Add,
+    "-": ast.Sub,
+    "*": ast.Mult,
+    "/": ast.Div,
+    "%": ast.Mod,
+    "&": ast.BitAnd,
+    "|": ast.BitOr,
+    "^^": ast.BitXor,
+    "\\": ast.FloorDiv,
+}
 
 
 @lowers(tree.Binary)
@@ -48,12 +58,12 @@ def lower_binary(ctx: Context, node: tree.Binary) -> ast.expr:
 
 def is_native(ctx: Context, node: tree.Binary) -> bool:
     """Whether Python's operator gives Lua's number."""
+    return native(node, ctx.kind(node.left), ctx.kind(node.right)) or _multiplies(ctx, node)
+
+
+def _multiplies(ctx: Context, node: tree.Binary) -> bool:
     if not numbers(ctx.kind(node.left), ctx.kind(node.right)):
         return False
-    if node.op in "+-":
-        return True
-    if node.op in "/%":
-        return has_divisor(node)
     if node.op == "*":
         if ctx.kind(node.left).equals(kinds.FLOAT) or ctx.kind(node.right).equals(kinds.FLOAT):
             return True
@@ -97,7 +107,7 @@ def lower_unary(ctx: Context, node: tree.Unary) -> ast.expr:
     if node.op == "~":
         return ctx.mark(build.call(ctx.lua("bnot"), operand), node, what)
     if isinstance(node.operand, tree.Number) and not node.operand.value:
-        return build.constant(-0.0)
+        return ast.UnaryOp(op=ast.USub(), operand=build.constant(0.0))
     if kind.within(kinds.NUMBER):
         return ctx.mark(ast.UnaryOp(op=ast.USub(), operand=operand), node, what)
     return ctx.mark(build.call(ctx.lua("neg"), operand), node, what)

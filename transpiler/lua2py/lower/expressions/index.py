@@ -29,17 +29,31 @@ def lower_index(ctx: Context, node: tree.Index) -> ast.expr:
         if (receiver.userdata_class, node.key.value) in catalogue.properties():
             made = build.attribute(present(ctx, node.object), node.key.value)
             return ctx.mark(made, node, what)
-    if reads_natively(receiver, node.key, ctx.kind(node.key)):
+    if reads_natively(receiver, node.key, ctx.kind(node.key)) or is_record(ctx, node.object):
         made = build.subscript(present(ctx, node.object), ctx.value(node.key))
         return ctx.mark(made, node, what)
     object_, key = ctx.value(node.object), ctx.value(node.key)
     return ctx.mark(build.call(ctx.lua("index"), object_, key), node, what)
 
 
+def is_record(ctx: Context, node: tree.Expr) -> bool:
+    """A table made here of which every key is a string constant: any other key just finds nothing."""
+    return isinstance(node, tree.Name) and ctx.facts.bindings.of(node) in ctx.facts.string_keyed
+
+
+def is_field(ctx: Context, node: tree.Index) -> bool:
+    """A documented field of userdata that scripts may write."""
+    match node.key:
+        case tree.String(value=key):
+            return (ctx.kind(node.object).userdata_class, key) in catalogue.WRITABLE
+    return False
+
+
 def present(ctx: Context, node: tree.Expr) -> ast.expr:
     """A value that is about to be indexed or called, with nil ruled out where the type checker would ask."""
     value = ctx.value(node)
-    if ctx.kind(node).meets(kinds.NIL) and annotation(ctx.kind(node)) != "Any":
+    kind = ctx.kind(node)
+    if kind.meets(kinds.NIL) and not kind.soft and annotation(kind) != "Any":
         what = ctx.describe(node)
         return ctx.mark(build.call(ctx.lua("nonnil"), value, build.constant(what)), node, what)
     return value

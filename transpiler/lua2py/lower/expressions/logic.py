@@ -56,6 +56,9 @@ def lower_logic(ctx: Context, node: tree.Binary) -> ast.expr:
     choices = _choices(ctx, node)
     if choices is not None:
         return _chosen(ctx, choices)
+    looked_up = _with_default(ctx, node)
+    if looked_up is not None:
+        return looked_up
     left = ctx.kind(node.left)
     if left.within(ALIKE) or _falls_back_on_itself(ctx, node):
         operator = ast.And() if node.op == "and" else ast.Or()
@@ -68,6 +71,24 @@ def lower_logic(ctx: Context, node: tree.Binary) -> ast.expr:
     if node.op == "and":
         return ast.IfExp(test=test, body=second, orelse=_falsy_part(ctx, node.left, again))
     return ast.IfExp(test=test, body=again, orelse=second)
+
+
+def _with_default(ctx: Context, node: tree.Binary) -> ast.expr | None:
+    """`T[k] or default` of a table that is what its constructor says, all of it true: `T.get(k, default)`."""
+    match node:
+        case tree.Binary(op="or", left=tree.Index(object=tree.Name() as name, key=key), right=right):
+            symbol = ctx.facts.bindings.of(name)
+            facts = ctx.facts
+            if (
+                symbol in facts.read_only
+                and symbol in facts.whole
+                and (symbol in facts.string_keyed or ctx.kind(key).within(kinds.STRING))
+                and isinstance(right, tree.String | tree.Number | tree.Boolean)
+            ):
+                get = build.attribute(ctx.value(name), "get")
+                made = build.call(get, ctx.value(key), ctx.value(right))
+                return ctx.mark(made, node.left, ctx.describe(name))
+    return None
 
 
 def _choices(ctx: Context, node: tree.Expr) -> list[tuple[tree.Expr | None, tree.Expr]] | None:

@@ -16,7 +16,7 @@ from lua2py.facts.kinds import Kind, annotation
 from lua2py.facts.paths import walk
 from lua2py.lower import build
 from lua2py.lower.context import Context
-from lua2py.lower.expressions.index import present, stores_natively
+from lua2py.lower.expressions.index import is_field, present, stores_natively
 from lua2py.lower.expressions.lists import exactly
 from lua2py.lower.expressions.names import global_table
 from lua2py.lower.expressions.names import local as local_value
@@ -41,7 +41,10 @@ def lower_local(ctx: Context, node: tree.Local) -> list[ast.stmt]:
             for symbol, value in zip(symbols, node.values, strict=True)
             for statement in _one_local(ctx, symbol, value)
         ]
+    names = "_".join(symbol.name for symbol in symbols)
+    ctx.hint = names if len(names) > 2 * len(symbols) else ""  # `user_domain`, not `a_b_c_d`
     values = exactly(ctx, node.values, len(symbols))
+    ctx.hint = ""
     return declare_all(ctx, symbols, values)
 
 
@@ -179,6 +182,9 @@ def store(
     what = ctx.describe(target.object)
     if isinstance(source, tree.Nil):
         return [build.expression(_remove(ctx, target, what))]
+    if is_field(ctx, target) and isinstance(target.key, tree.String):
+        attribute = build.attribute(present(ctx, target.object), target.key.value)
+        return [build.assign(ctx.mark(attribute, target, what), value)]
     if stores_natively(ctx, target, kind):
         place = build.subscript(present(ctx, target.object), ctx.value(target.key))
         return [build.assign(ctx.mark(place, target, what), value)]
