@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msys
-from msys.lua import Table, cstr, first, index, invoke, print, tostring
+from msys.lua import Table, print, string, tostring
 
 # Sends each message from the pool of addresses that its X-Pool header asks for.
 
@@ -14,19 +14,12 @@ POOLS = Table({"transactional": "fast", "newsletter": "bulk"})
 
 def validate_set_binding(self: msys.Session, msg: msys.Message) -> int:
     wanted = msg.header("X-Pool")[1]
-    if wanted is not None and wanted is not False:
-        binding = (
-            value
-            if (
-                (value := index(POOLS, first(invoke(wanted, "lower")))) is not None
-                and value is not False
-            )
-            else "default"
-        )
+    if wanted is not None:
+        binding = POOLS.get(string.lower(wanted), "default")
         if msg.binding(binding) is None:
-            print(f"no binding called {cstr(binding)} for message {tostring(msg.id)}")
+            print(f"no binding called {binding} for message {tostring(msg.id)}")
         if binding == "fast":
-            msg["priority"] = 1
+            msg.priority = 1
     return msys.core.VALIDATE_CONT
 
 

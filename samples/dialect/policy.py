@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import msys
-from msys.lua import Pattern, Table, band, bor, first, intdiv, invoke, string
+from msys.lua import Pattern, Table, intdiv, string
 
-_VALIDATE_DATA = Pattern("@example%.test$")
+_EXAMPLE_TEST = Pattern("@example%.test$")
 
 # Momentum's own operators: flags in one number, `!=` and `!`, integer division, an octal number.
 
@@ -20,14 +20,14 @@ def validate_data(
 ) -> int:
     flags = 0
     priority = msg.header("X-Priority")[1]
-    if priority is not None and first(invoke(priority, "sub", 1, 1)) == "1":
-        flags = bor(flags, URGENT)
-    if _VALIDATE_DATA.capture(msg.mailfrom()) is not None:
-        flags = bor(flags, INTERNAL)
+    if priority is not None and string.sub(priority, 1, 1) == "1":
+        flags = flags | URGENT
+    if _EXAMPLE_TEST.capture(msg.mailfrom()) is not None:
+        flags = flags | INTERNAL
     size = msg.get_message_size()
     if not size < LARGE_BYTES:
-        flags = bor(flags, LARGE)
-    if band(flags, bor(URGENT, INTERNAL)) != 0:
+        flags = flags | LARGE
+    if flags & (URGENT | INTERNAL) != 0:
         msg.header("X-Flags", string.format("%03d %dk", flags, intdiv(size, 1024)))
     return msys.core.VALIDATE_CONT
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msys
-from msys.lua import Table, string, truthy
+from msys.lua import Table, string
 
 # Takes mail for mailboxes nobody reads, and drops it without a bounce.
 
@@ -16,7 +16,7 @@ def validate_data_spool_each_rcpt(
     self: msys.Session, msg: msys.Message, ac: msys.Accept, vctx: msys.ValidationContext
 ) -> int:
     to = string.lower(msg.rcptto())
-    if truthy(UNREAD[to]):
+    if UNREAD[to]:
         msg.discard(f"550 5.7.1 nobody reads {to}")
     return msys.core.VALIDATE_CONT
 

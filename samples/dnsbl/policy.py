@@ -5,7 +5,7 @@ from __future__ import annotations
 import msys
 from msys.lua import Pattern, Table, cstr, tostring
 
-_REVERSED = Pattern("^(%d+)%.(%d+)%.(%d+)%.(%d+)$")
+_PATTERN = Pattern("^(%d+)%.(%d+)%.(%d+)%.(%d+)$")
 _IP = Pattern("^([%d%.]+):%d+$")
 
 # Refuses clients that a DNS block list names, and tells them why.
@@ -16,27 +16,23 @@ ZONE = "bl.example.test"
 
 
 def reversed(ip: str) -> str | None:
-    a, b, c, d = _REVERSED.match(ip)
+    a, b, c, d = _PATTERN.match(ip)
     if a is not None:
         return f"{cstr(d)}.{cstr(c)}.{cstr(b)}.{a}.{ZONE}"
     return None  # not an IPv4 address
 
 
 def validate_connect(self: msys.Session, ac: msys.Accept, vctx: msys.ValidationContext) -> int:
-    ip = _IP.capture(tostring(ac["remote_addr"]))
+    ip = _IP.capture(tostring(ac.remote_addr))
     name = reversed(ip) if ip is not None else None
     if name is None:
         return msys.core.VALIDATE_CONT
     found, err = msys.dnsLookup(name, "A")
     if found is not None:
         why = msys.dnsLookup(name, "TXT")[0]
-        text = (
-            value
-            if (value := why and why[1]) is not None and value is not False
-            else f"listed by {ZONE}"
-        )
+        text = value if (value := why and why[1]) is not None else f"listed by {ZONE}"
         vctx.set(msys.core.VCTX_CONN, "dnsbl", found[1])
-        vctx.disconnect(550, f"5.7.1 {cstr(text)}")
+        vctx.disconnect(550, f"5.7.1 {text}")
         return msys.core.VALIDATE_DONE
     elif err != "NXDOMAIN":
         # A list that does not answer stops nobody, but it is noted.

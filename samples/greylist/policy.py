@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msys
-from msys.lua import Pattern, Table, cstr, sub, table, tostring
+from msys.lua import Pattern, Table, cstr, table, tostring
 
 _IP = Pattern("^(.*):%d+$")
 
@@ -25,17 +25,17 @@ def validate_rcptto(
 ) -> int:
     if vctx.get(msys.core.VCTX_MESS, "rcptto_domain") != DOMAIN:
         return msys.core.VALIDATE_CONT
-    ip = _IP.capture(tostring(ac["remote_addr"]))
+    ip = _IP.capture(tostring(ac.remote_addr))
     key = table.concat(
         Table.array(ip if ip is not None else "?", msg.mailfrom(), msg.rcptto()), "|"
     )
     now = msys.core.get_now_ts()
     seen = first_seen[key]
-    if seen is None or seen is False:
+    if seen is None:
         first_seen[key] = now
         vctx.set_code(451, f"4.7.1 please try again in {WAIT} s")
-    elif sub(now, seen) < WAIT:
-        vctx.set_code(451, f"4.7.1 please try again in {cstr(WAIT - sub(now, seen))} s")
+    elif now - seen < WAIT:
+        vctx.set_code(451, f"4.7.1 please try again in {cstr(WAIT - (now - seen))} s")
     return msys.core.VALIDATE_CONT
 
 

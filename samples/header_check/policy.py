@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msys
-from msys.lua import Table, cstr, first, invoke, ipairs, length
+from msys.lua import Table, cstr, ipairs, length, string
 
 # Mail must say who wrote it and when; a spam mark set upstream is believed.
 
@@ -30,7 +30,7 @@ def validate_data(
         vctx.set_code(550, f"5.6.0 a {cstr(name)} header is required")
         return msys.core.VALIDATE_DONE
     flag = msg.header("X-Spam-Flag")[1]
-    if flag is not None and flag is not False and first(invoke(flag, "upper")) == "YES":
+    if flag is not None and string.upper(flag) == "YES":
         vctx.set_code(554, "5.7.1 marked as spam before it reached us")
         return msys.core.VALIDATE_DONE
     return msys.core.VALIDATE_CONT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msys
-from msys.lua import Table, ge, string
+from msys.lua import Table, string
 
 # Sender domains that tend to send in bursts: so many messages a minute, the next one is asked to wait.
 
@@ -26,10 +26,10 @@ def validate_mailfrom(
 ) -> int:
     domain = string.lower(vctx.get(msys.core.VCTX_MESS, "mailfrom_domain"))
     limit = LIMITS[domain]
-    if limit is None or limit is False:
+    if limit is None:
         return msys.core.VALIDATE_CONT
     seen = msys.audit_series.count(SERIES, Table({"startv": 0, "endv": 5, "key": domain}))
-    if ge(seen, limit):
+    if seen >= limit:
         vctx.set_code(
             451, string.format("4.7.1 %d messages a minute from %s, no more", limit, domain)
         )

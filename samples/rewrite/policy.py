@@ -5,7 +5,7 @@ from __future__ import annotations
 import msys
 from msys.lua import Pattern, Table, cstr, string
 
-_VALIDATE_DATA_SPOOL_EACH_RCPT = Pattern("^(.+)@([^@]+)$")
+_USER_DOMAIN = Pattern("^(.+)@([^@]+)$")
 
 # Mail for a renamed domain goes to the new one, each recipient on a copy of its own.
 
@@ -21,10 +21,10 @@ def validate_data_spool_each_rcpt(
     self: msys.Session, msg: msys.Message, ac: msys.Accept, vctx: msys.ValidationContext
 ) -> int:
     address = msg.rcptto()
-    user, domain = _VALIDATE_DATA_SPOOL_EACH_RCPT.match(address)
+    user, domain = _USER_DOMAIN.match(address)
     new = RENAMED[string.lower(domain)] if domain is not None else None
-    if new is not None and new is not False:
-        msg.rcptto(f"{cstr(user)}@{cstr(new)}")
+    if new is not None:
+        msg.rcptto(f"{cstr(user)}@{new}")
         msg.header("X-Original-Recipient", address)
     return msys.core.VALIDATE_CONT
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import msys
-from msys.lua import Table, cstr, ge, print, require, tonumber
+from msys.lua import Table, cstr, ge, print, tonumber
 
 # A table says which mailboxes are full; their mail is refused for now.
-
-require("msys.datasource")
-
 
 mod = Table()
 

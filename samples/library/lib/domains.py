@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msys.lua import Table, first, index, module, seeall, string
+from msys.lua import Table, first, module, seeall, string
 
 # Shared by several scripts: what we know of mail domains.
 M = module("library.lib.domains", seeall)
@@ -21,7 +21,7 @@ M["of"] = of
 
 
 def is_free(domain: Any = None, *_: Any) -> bool:
-    return index(FREE, domain) is True
+    return FREE[domain] is True
 
 
 M["is_free"] = is_free
