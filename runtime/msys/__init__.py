@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from msys import apn as apn
     from msys import audit as audit
     from msys import audit_series as audit_series
+    from msys import av as av
     from msys import base64 as base64
     from msys import bounce as bounce
     from msys import cidr as cidr
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from msys.accept import Accept as Accept
     from msys.accept import CommandConstruct as CommandConstruct
     from msys.accept import MessageConstruct as MessageConstruct
+    from msys.accept import SocketAddress as SocketAddress
     from msys.background import runInPool as runInPool
     from msys.configuration import config as config
     from msys.counter import Counter as Counter
@@ -90,7 +92,6 @@ if TYPE_CHECKING:
     Session = Table  # the `self` of a callout: a table kept for the session
 
     # Packages and functions of the catalogue that this version does not provide: calling one raises.
-    av: Any
     brightmail: Any
     cloudmark: Any
     commtouch: Any
@@ -122,6 +123,7 @@ EXPORTS = {  # name -> module and attribute; everything else is a module of this
     "MessageConstruct": "msys.accept:MessageConstruct",
     "Mutex": "msys.thread:Mutex",
     "Part": "msys.message:Part",
+    "SocketAddress": "msys.accept:SocketAddress",
     "Session": "msys.lua:Table",
     "Statvfs": "msys.os:Statvfs",
     "StatvfsRecord": "msys.os:StatvfsRecord",
