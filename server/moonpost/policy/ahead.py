@@ -93,7 +93,9 @@ class Ahead:
         if problem:
             self._result.problems.append(problem)
             return
-        module = Module(found, sha256, text, beside, python, lua2py.Siblings())
+        # The compiler knew the file's own name only; errors name it as its configuration does.
+        named = {**beside, "source": found.shown}
+        module = Module(found, sha256, text, named, python, lua2py.Siblings())
         self._result.modules[path] = module
         self._siblings[path] = beside["siblings"]
         facts = self._facts[path] = Facts.from_json(beside["facts"])
