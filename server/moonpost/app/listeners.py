@@ -8,9 +8,11 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from moonpost.app.authentication import mechanisms
 from moonpost.config.model import Config
 from moonpost.inbound.settings import IDLE_SECONDS, ListenSettings
 from moonpost.phases.options import EXTENSIONS, SessionOptions
+from msys.lua.bytestr import to_str
 
 SCOPE = "ESMTP_Listener"
 PEERS_CACHED = 4096  # chosen: addresses whose options are remembered
@@ -100,7 +102,11 @@ def session_options(config: Config, listen: str, peer: str, tls: bool) -> Sessio
         extensions=tuple(extensions) if extensions else EXTENSIONS,
         starttls_injection_policy=str(option("starttls_injection_policy")),
         reconfig_message=_set_reconfig_message(config, listen, peer),
-        context=dict(option("context") or {}),
+        context={
+            to_str(name.encode()): to_str(str(value).encode())
+            for name, value in (option("context") or {}).items()
+        },
+        auth_mechanisms=mechanisms(option),
         pathway=str(option("pathway") or "default"),
         default_binding=str(config.option("default_binding") or ""),
         bounce_refused_recipients=bool(

@@ -17,9 +17,10 @@ from moonpost.adapters.http import HttpClient
 from moonpost.adapters.pools import LoopPools
 from moonpost.adapters.sessions import SessionBook
 from moonpost.app import ports as real
+from moonpost.app.authentication import SchemeAuthenticator
 from moonpost.app.console import start_console
 from moonpost.app.delivery_hooks import DeliveryHooks
-from moonpost.app.listeners import esmtp_listeners, hostname
+from moonpost.app.listeners import SCOPE, esmtp_listeners, hostname
 from moonpost.app.log import EventStream, ServerLog
 from moonpost.app.outbox import Injection, Outbox
 from moonpost.app.storage import Logs, open_logs
@@ -222,6 +223,12 @@ class Server:
         """Queues read their options anew once the change is in force, which is after everyone agreed."""
         asyncio.get_running_loop().call_soon(self.queues.refresh)
 
+    def _authenticator(self, listen: str) -> SchemeAuthenticator:
+        def option(name: str) -> Any:
+            return self.config.listener_option(name, SCOPE, listen, "")
+
+        return SchemeAuthenticator(self.host, self.bridge, self.ports, option)
+
     async def _start_listeners(self, config: Config) -> None:
         loop = asyncio.get_running_loop()
         tally = Tally()  # one for all listeners: service_sessions limits them together
@@ -234,6 +241,7 @@ class Server:
                 self.book,
                 loop,
                 bouncer=self.notices,
+                authenticator=self._authenticator(settings.name),
                 tally=tally,
                 now=self.clock.now,
             )

@@ -1,0 +1,96 @@
+"""SMTP AUTH against the schemes that policy registered with `msys.registerAuth`.
+
+A listener names the scheme: `AuthLoginParameters = [ uri = "directory://staff" ]`. Its `authenticate` runs as policy
+and may wait. A scheme that nobody registered, and one that fails, is our fault: the client hears 454 and may try again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import isawaitable
+from typing import Any
+
+from moonpost.inbound.interface import Credentials
+from moonpost.policy import blame
+from moonpost.policy.bridge import Bridge
+from moonpost.policy.generation import Generation
+from moonpost.policy.host import Host
+from msys.constants import EC_AUTH_ERROR, EC_AUTH_OK
+from msys.lua import Table, first
+from msys.lua.bytestr import to_str
+from msys.lua.environment import enter
+from msys.ports import Call, PolicyLimit, Ports, enter_call
+
+OPTIONS = {"PLAIN": "authplainparameters", "LOGIN": "authloginparameters"}
+
+
+class NotChecked(Exception):
+    """Credentials that could not be checked: why, and what to do."""
+
+
+def mechanisms(option: Callable[[str], Any]) -> tuple[str, ...]:
+    """What a listener offers: the mechanisms whose parameters name a scheme."""
+    if not option("enable_authentication"):
+        return ()
+    return tuple(name for name, key in OPTIONS.items() if (option(key) or {}).get("uri"))
+
+
+class SchemeAuthenticator:
+    """`moonpost.inbound.interface.Authenticator` for one listener."""
+
+    def __init__(
+        self, host: Host, bridge: Bridge, ports: Ports, option: Callable[[str], Any]
+    ) -> None:
+        self._host = host
+        self._bridge = bridge
+        self._ports = ports
+        self._option = option
+
+    async def check(self, credentials: Credentials) -> bool:
+        """Whether the scheme of this mechanism says EC_AUTH_OK."""
+        parameters = self._option(OPTIONS[credentials.mechanism]) or {}
+        scheme, _, rest = str(parameters.get("uri", "")).partition("://")
+        generation = self._host.current()
+        table = generation.environment.auth_schemes.get(scheme)
+        function = table["authenticate"] if table is not None else None
+        if function is None:
+            raise NotChecked(
+                f"authentication scheme '{scheme}' is not registered; a script's init must call "
+                f"msys.registerAuth('{scheme}', ...) with a table that has authenticate"
+            )
+        args = (
+            table,
+            to_str(rest.encode()),
+            _table(parameters),
+            to_str(credentials.user),
+            to_str(credentials.password),
+        )
+        answer = await self._run(generation, lambda: first(function(*args)))
+        if answer == EC_AUTH_ERROR:
+            raise NotChecked(f"authentication scheme '{scheme}' answered EC_AUTH_ERROR")
+        return bool(answer == EC_AUTH_OK)
+
+    async def _run(self, generation: Generation, function: Callable[[], Any]) -> Any:
+        def enter_and_run() -> Any:
+            enter(generation.environment)
+            enter_call(
+                Call(self._ports, generation.environment, callout="authenticate", phase="auth")
+            )
+            return function()
+
+        generation.hold()
+        try:
+            answer = self._bridge.start(enter_and_run)
+            return await answer if isawaitable(answer) else answer
+        except Exception as error:
+            raise NotChecked(blame.of_exception(error, "", "authenticate").text) from None
+        except PolicyLimit as limit:
+            raise NotChecked(blame.of_limit(limit, "", "authenticate").text) from None
+        finally:
+            generation.release()
+
+
+def _table(parameters: Mapping[str, str]) -> Table:
+    return Table(
+        {to_str(name.encode()): to_str(str(value).encode()) for name, value in parameters.items()}
+    )
