@@ -31,6 +31,7 @@ PACKAGES = {
     "opendkim.dkim": "msys.opendkim.dkim",
     "msys.adaptive": "msys.adaptive",
     "msys.apn": "msys.apn",
+    "msys.av": "msys.av",
     "msys.audit": "msys.audit",
     "msys.audit_series": "msys.audit_series",
     "msys.base64": "msys.base64",

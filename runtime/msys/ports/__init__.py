@@ -232,6 +232,92 @@ class Snmp(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class VirusReport:
+    """What a virus engine found.
+
+    verdict: clean, infected, encrypted (a container it cannot open), or limit (larger or deeper than it looks).
+    name: of the malware or of the limit. reply: the engine's own words.
+    """
+
+    verdict: str
+    name: str = ""
+    reply: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What an anti-spam engine wants to know beside the content; empty: not known."""
+
+    sender: str = ""
+    recipients: Sequence[str] = ()
+    ip: str = ""
+    helo: str = ""
+    user: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SpamReport:
+    """What an anti-spam engine thinks of a message.
+
+    engine: who really judged: `rspamd`, `spamd`. action: `pass`, `later` (the engine wants to see it again),
+    `mark` (probably spam) or `reject`. score is on the engine's own scale, where `mark_at` and `reject_at`
+    are what it calls probable and certain. symbols: the tests that fired. tag: the engine's name of this scan.
+    """
+
+    engine: str
+    action: str
+    score: float
+    mark_at: float
+    reject_at: float
+    symbols: Sequence[str] = ()
+    tag: str = ""
+
+
+class Scanners(Protocol):
+    """Engines that judge content, under the names of the modules that policy was written for."""
+
+    def settings(self, module: str) -> Mapping[str, Any] | None:
+        """The options of a module's stanza (`clamav`, `cloudmark`, …); None when it is not configured."""
+        ...
+
+    def virus_engines(self) -> Sequence[str]:
+        """Configured virus engines in the order of the configuration."""
+        ...
+
+    def virus(self, engine: str, content: bytes) -> Later[VirusReport]:
+        """PortError NO_ENGINE, UNREACHABLE, TIMEOUT, or ENGINE with what the engine complained about."""
+        ...
+
+    def spam(self, module: str, content: bytes, envelope: Envelope) -> Later[SpamReport]:
+        """Ask the engine that is configured behind `module`. PortError as `virus` raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMessage:
+    """A message in a store: its bytes and its envelope."""
+
+    content: bytes
+    sender: str = ""
+    recipient: str = ""
+
+
+class MessageStore(Protocol):
+    """Messages kept by bucket and key until they are delivered for sure, or old."""
+
+    def load(self, bucket: str, key: str) -> Later[StoredMessage | None]:
+        """None when there is none. PortError when the store cannot answer."""
+        ...
+
+    def save(self, bucket: str, key: str, message: StoredMessage) -> Later[None]: ...
+
+    def delete(self, bucket: str, key: str) -> Later[None]:
+        """Nothing happens when there is none."""
+        ...
+
+
 @dataclass(slots=True)
 class Ports:
     """One implementation of each; a process has one of these."""
@@ -251,6 +337,8 @@ class Ports:
         default_factory=dict
     )  # state of msys packages that outlives a generation
     snmp: Snmp | None = None  # None: not provided here
+    scanners: Scanners | None = None
+    mstore: MessageStore | None = None
 
 
 @dataclass(slots=True)

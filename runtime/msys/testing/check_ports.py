@@ -15,11 +15,13 @@ from msys.ports import (
     Database,
     Dns,
     DnsAnswer,
+    Envelope,
     Files,
     Http,
     Later,
     Pools,
     PortError,
+    Scanners,
     Sessions,
     State,
 )
@@ -278,3 +280,21 @@ async def check_sessions(sessions: Sessions) -> None:
     assert await settled(sessions.monitor("rejections", "60,2", "192.0.2.0/24", 0, 0)) == 0
     unknown = await failure(lambda: sessions.monitor("connections", "9,9", "192.0.2.1", 0, 0))
     assert unknown == "UNDEFINED"
+
+
+async def check_scanners(scanners: Scanners, *, virus: bytes, spam: bytes) -> None:
+    """`clamav` and `csapi` find `virus`; `cloudmark` and `beik` refuse `spam`. Nothing else is configured."""
+    assert list(scanners.virus_engines()) == ["clamav", "csapi"]
+    assert scanners.settings("cloudmark") is not None and scanners.settings("clamav") is not None
+    assert scanners.settings("brightmail") is None
+    for engine in "clamav", "csapi":
+        assert (await settled(scanners.virus(engine, b"harmless"))).verdict == "clean"
+        found = await settled(scanners.virus(engine, virus))
+        assert found.verdict == "infected" and found.name and found.reply
+    assert await failure(lambda: scanners.virus("fsecure", b"x")) == "NO_ENGINE"
+    envelope = Envelope("ann@example.test", ("bob@example.test",))
+    for module in "cloudmark", "beik":
+        report = await settled(scanners.spam(module, spam, envelope))
+        assert report.action == "reject" and report.score >= report.reject_at > report.mark_at
+        assert report.engine and report.symbols
+    assert await failure(lambda: scanners.spam("brightmail", b"x", envelope)) == "NO_ENGINE"

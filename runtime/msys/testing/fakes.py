@@ -16,7 +16,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from msys.ports import DnsAnswer, HttpReply, PortError, Ports
+from msys.ports import (
+    DnsAnswer,
+    Envelope,
+    HttpReply,
+    PortError,
+    Ports,
+    SpamReport,
+    StoredMessage,
+    VirusReport,
+)
 from msys.ports.memory_state import MemoryState, address, network
 from msys.ports.placeholders import MissingParameter, named
 
@@ -375,6 +384,71 @@ def _inside(where: str, block: Any) -> bool:
     return block is not None and found is not None and found in block
 
 
+class FakeScanners:
+    """Engines that find what they are told to: `viruses` as bytes -> name, `reports` by module.
+
+    A PortError in `down` is raised by the engine or module of that name.
+    """
+
+    def __init__(self) -> None:
+        self.modules: dict[str, dict[str, Any]] = {}
+        self.engines: list[str] = []
+        self.viruses: dict[bytes, str] = {}
+        self.reports: dict[str, SpamReport] = {}
+        self.down: dict[str, PortError] = {}
+        self.asked: list[tuple[str, bytes, Envelope | None]] = []
+
+    def settings(self, module: str) -> Mapping[str, Any] | None:
+        return self.modules.get(module)
+
+    def virus_engines(self) -> Sequence[str]:
+        return self.engines
+
+    def virus(self, engine: str, content: bytes) -> VirusReport:
+        if engine not in self.engines:
+            raise PortError("NO_ENGINE", f"no virus engine '{engine}' is configured")
+        self._ask(engine, content, None)
+        for mark, name in self.viruses.items():
+            if mark in content:
+                return VirusReport("infected", name, f"{name} FOUND")
+        return VirusReport("clean", "", "OK")
+
+    def spam(self, module: str, content: bytes, envelope: Envelope) -> SpamReport:
+        if module not in self.modules or module not in self.reports:
+            raise PortError("NO_ENGINE", f"no engine is configured behind '{module}'")
+        self._ask(module, content, envelope)
+        return self.reports[module]
+
+    def _ask(self, name: str, content: bytes, envelope: Envelope | None) -> None:
+        if name in self.down:
+            raise self.down[name]
+        self.asked.append((name, content, envelope))
+
+
+class FakeStore:
+    """Stored messages in a dictionary; `down` is raised when set."""
+
+    def __init__(self) -> None:
+        self.messages: dict[tuple[str, str], StoredMessage] = {}
+        self.down: PortError | None = None
+
+    def load(self, bucket: str, key: str) -> StoredMessage | None:
+        self._check()
+        return self.messages.get((bucket, key))
+
+    def save(self, bucket: str, key: str, message: StoredMessage) -> None:
+        self._check()
+        self.messages[bucket, key] = message
+
+    def delete(self, bucket: str, key: str) -> None:
+        self._check()
+        self.messages.pop((bucket, key), None)
+
+    def _check(self) -> None:
+        if self.down is not None:
+            raise self.down
+
+
 @dataclass(slots=True)
 class FakePorts(Ports):
     """All fakes together, with their own types."""
@@ -390,6 +464,8 @@ class FakePorts(Ports):
     configuration: FakeConfiguration
     pools: FakePools
     sessions: FakeSessions
+    scanners: FakeScanners = field(default_factory=FakeScanners)
+    mstore: FakeStore = field(default_factory=FakeStore)
 
 
 def fake_ports() -> FakePorts:
