@@ -33,14 +33,15 @@ WRONG_SCRIPTS = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG_SCRIPTS)
-def test_check_shows_a_wrong_script_with_line_and_caret(tmp_path: Path, name: str) -> None:
-    text, place, marked = WRONG_SCRIPTS[name]
-    script = tmp_path / "judge.lua"
-    write_policy(script, text)
-    done = moonpost("check", script)
+def test_check_shows_every_wrong_script_with_line_and_caret(tmp_path: Path) -> None:
+    folders = [tmp_path / name.replace(" ", "_") for name in WRONG_SCRIPTS]
+    for folder, (text, _, _) in zip(folders, WRONG_SCRIPTS.values(), strict=True):
+        folder.mkdir()
+        write_policy(folder / "judge.lua", text)
+    done = moonpost("check", *folders)
     assert done.returncode == 1, done.stdout + done.stderr
-    assert_shown(done.stdout + done.stderr, place, marked)
+    for folder, (_, place, marked) in zip(folders, WRONG_SCRIPTS.values(), strict=True):
+        assert_shown(done.stdout + done.stderr, f"{folder.name}/{place}", marked)
 
 
 def assert_shown(said: str, place: str, marked: str) -> None:
@@ -91,21 +92,19 @@ def test_a_missing_configuration_is_one_line_and_exit_code_2(tmp_path: Path) -> 
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [WRONG_SCRIPTS["syntax"][0], "error('not today')\n", 'msys.registerModule("judge", 5)\n'],
-    ids=["syntax", "error at load", "no table"],
-)
-def test_a_running_server_keeps_its_policy_when_the_new_one_is_broken(
-    tmp_path: Path, broken: str
-) -> None:
+def test_a_running_server_keeps_its_policy_when_the_new_one_is_broken(tmp_path: Path) -> None:
+    broken = {
+        "judge.lua:2:3:": WRONG_SCRIPTS["syntax"][0],
+        "judge.lua:1: not today": "error('not today')\n",
+        "registerModule": 'msys.registerModule("judge", 5)\n',
+    }
     with small_server(tmp_path, {"judge": GOOD}) as server:
         server.start()
-        assert reply_to_mail(server.port, "ann@no.test")[0] == 550
-        write_policy(tmp_path / "judge.lua", broken)
-        server.reload()
-        assert until(lambda: "judge.lua" in server.errors.read_text(encoding="utf-8"))
-        assert reply_to_mail(server.port, "ann@no.test")[0] == 550
+        for told, text in broken.items():
+            write_policy(tmp_path / "judge.lua", text)
+            server.reload()
+            assert until(lambda t=told: t in server.errors.read_text(encoding="utf-8"))
+            assert reply_to_mail(server.port, "ann@no.test")[0] == 550
         write_policy(tmp_path / "judge.lua", GOOD.replace("550", "551"))
         server.reload()
         assert until(lambda: reply_to_mail(server.port, "ann@no.test")[0] == 551)
