@@ -94,7 +94,7 @@ class CaseCompiler:
         translation = translate(source, std=environment.std, shared=frozenset("*"))
         if not translation.ok:
             raise LuaError(lua_message(translation.diagnostics[0], chunkname), positioned=True)
-        return lambda *args: run_translation(translation, environment, args)
+        return lambda *args: run_translation(translation, args)
 
     def find(self, name: str, environment: Environment) -> Callable[..., Any] | None:
         if name not in self.modules:
@@ -117,15 +117,14 @@ _runs = 0
 
 
 def run_translation(
-    translation: Translation, environment: Environment, args: tuple[Any, ...] = (), view: str = "py"
+    translation: Translation, args: tuple[Any, ...] = (), view: str = "py"
 ) -> Any:
-    """Execute a module in an environment; its result."""
+    """Execute a module in the environment that has been entered; its result."""
     global _runs
     _runs += 1
     filename = f"{translation.source.path}.{_runs}.py"
     code, line_map = load_module(translation, filename=filename, view=view)
     register_map(filename, LineMap.from_json(line_map))
-    enter(environment)
     namespace: dict[str, Any] = {"__name__": f"case_{_runs}", "ARGS": args}
     exec(code, namespace)
     return namespace.get("RESULT", ())
@@ -156,7 +155,7 @@ def run_lua_text(lua: str, std: str = "5.1", path: str = "case.lua", view: str =
         return "".join(f"{d.code} {d.span.line}: {d.message}\n" for d in translation.diagnostics)
     with captured() as text:
         try:
-            run_translation(translation, environment, view=view)
+            run_translation(translation, view=view)
         except Exception as error:
             sys.stdout.write(f"lua: {explain(error).value}\n")
         sys.stdout.flush()

@@ -53,22 +53,23 @@ class Layout:
     blank: dict[ast.AST, int] = field(default_factory=dict)  # empty lines above
     broken: set[ast.AST] = field(default_factory=set)  # stood on several lines in the source
     nested_else: set[ast.AST] = field(default_factory=set)  # an `if` alone in an `else`, not an `elif`
+    readable: set[ast.AST] = field(default_factory=set)  # string constants that are text, not bytes
     numbers: dict[ast.AST, str] = field(default_factory=dict)  # a numeral as it was written
 
 
-def quoted(text: str, quote: str = '"') -> str:
-    """A string literal."""
-    return quote + "".join(_escaped(char, quote) for char in text) + quote
+def quoted(text: str, quote: str = '"', readable: bool = False) -> str:
+    """A string literal; bytes above 127 as escapes, or, where it is text, as the characters they are."""
+    return quote + "".join(_escaped(char, quote, readable) for char in text) + quote
 
 
-def _escaped(char: str, quote: str) -> str:
+def _escaped(char: str, quote: str, readable: bool) -> str:
     if char == '"' and quote != '"':
         return char
     if char == "'" and quote == "'":
         return "\\'"
     if char in _ESCAPES:
         return _ESCAPES[char]
-    return char if char.isprintable() and (char < "\x7f" or char > "\xff") else _numeric(char)
+    return char if char.isprintable() and (readable or char < "\x7f") else _numeric(char)
 
 
 def _numeric(char: str) -> str:
@@ -149,7 +150,7 @@ class Writer:
             return self.layout.numbers[node]
         value = node.value
         if isinstance(value, str):
-            return quoted(value, quote)
+            return quoted(value, quote, node in self.layout.readable)
         if value is ...:
             return "..."
         if isinstance(value, float):
@@ -249,7 +250,8 @@ class Writer:
                     self._piece_line(orelse, "else ", _TEST, indent),
                 ]
             case ast.Constant(value=str() as text) if "\n" in text[:-1]:
-                return [quoted(line) for line in text.splitlines(keepends=True)] if _plain(text) else [quoted(text)]
+                readable = node in self.layout.readable
+                return [quoted(line, '"', readable) for line in _lines(text)]
             case ast.JoinedStr(values=values):
                 return self._joined_pieces(values, indent)
         return [self.flat(node)]
@@ -332,9 +334,9 @@ class Writer:
         return f"  {comment}" if comment else ""
 
 
-def _plain(text: str) -> bool:
-    """Whether splitting at line ends keeps every character where Lua has it."""
-    return not any(char in text for char in "\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+def _lines(text: str) -> list[str]:
+    """A text cut after each line feed, and nowhere else."""
+    return [line + "\n" for line in text.split("\n")[:-1]] + ([text.rpartition("\n")[2]] if text[-1] != "\n" else [])
 
 
 def parameter_list(args: ast.arguments, writer: Writer) -> list[str]:

@@ -43,8 +43,8 @@ def lower_number(ctx: Context, node: tree.Number) -> ast.expr:
 @lowers(tree.String)
 def lower_string(ctx: Context, node: tree.String) -> ast.expr:
     made = text(ctx, node.value)
-    if node.long and "\n" in node.value[:-1] and isinstance(made, ast.Constant):
-        ctx.layout.broken.add(made)
+    if node.long and "\n" in node.value[:-1]:
+        ctx.layout.broken.add(made.args[0] if isinstance(made, ast.Call) else made)
     return made
 
 
@@ -53,7 +53,9 @@ def text(ctx: Context, value: str) -> ast.expr:
     readable = readable_utf8(value)
     if readable is None:
         return build.constant(value)
-    return build.call(ctx.lua("u8"), build.constant(readable))
+    made = build.constant(readable)
+    ctx.layout.readable.add(made)
+    return build.call(ctx.lua("u8"), made)
 
 
 def readable_utf8(value: str) -> str | None:
