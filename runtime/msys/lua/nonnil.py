@@ -9,8 +9,8 @@ from msys.lua.errors import OperandError
 T = TypeVar("T")
 
 
-def nonnil(value: T | None, name: str = "") -> T:
-    """`value`, or Lua's own error for indexing nil; name is as Lua would say it: `local 'x'`."""
+def nonnil(value: T | None, name: str = "", operation: str = "index") -> T:
+    """`value`, or Lua's own error for indexing or calling nil; name is as Lua would say it: `local 'x'`."""
     if value is None:
-        raise OperandError("index", None, name=name)
+        raise OperandError(operation, None, name=name)
     return value

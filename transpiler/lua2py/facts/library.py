@@ -166,7 +166,7 @@ CONSTANTS = {"math.pi": of_words(("float",)), "math.huge": of_words(("float",))}
 LIBRARIES = frozenset({"string", "table", "math", "os", "io", "coroutine", "debug"})
 
 # Where Lua's name can't be Python's.
-SPELLING = {"assert": "lua_assert"}
+SPELLING = {"assert": "lua_assert", "coroutine.yield": "coroutine.yield_"}
 
 # Base functions that generated Python doesn't call by name: the iterators stand only in a `for`.
 THROUGH_GLOBALS = frozenset({"pairs", "ipairs", "newproxy", "loadfile", "module", "gcinfo"})

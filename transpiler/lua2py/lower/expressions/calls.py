@@ -118,7 +118,7 @@ def _call(ctx: Context, node: tree.Call, spread: bool) -> Made:
     known = ctx.facts.callee(node)
     if known is not None and known.closed:
         return _own(ctx, node, known.arity, spread)
-    function = present(ctx, node.function)
+    function = present(ctx, node.function, "call")
     arguments = _arguments(ctx, node.args)
     what = ctx.describe(node.function)
     if spread:
@@ -146,7 +146,13 @@ def _own(ctx: Context, node: tree.Call, arity: int | None, spread: bool) -> Made
 
 
 def _documented(
-    ctx: Context, node: tree.Expr, name: str, function: ast.expr, args: list[tree.Expr], spread: bool
+    ctx: Context,
+    node: tree.Expr,
+    name: str,
+    function: ast.expr,
+    args: list[tree.Expr],
+    spread: bool,
+    what: str = "",
 ) -> Made:
     """A call of a library or catalogue function."""
     if name in library.FUNCTIONS:
@@ -158,7 +164,7 @@ def _documented(
         count = None if results is None else len(results)
         rows = catalogue.functions().get(name)
         most = catalogue.most_arguments(rows) if rows else None
-    made = ctx.mark(build.call(function, *_arguments(ctx, args, most)), node)
+    made = ctx.mark(build.call(function, *_arguments(ctx, args, most)), node, what)
     return _documented_result(ctx, name, made, count, spread)
 
 
@@ -243,7 +249,8 @@ def _string_method(ctx: Context, node: tree.Invoke, spread: bool) -> Made:
     """`s:upper()` of a proven string."""
     name = f"string.{node.name}"
     function = build.attribute(ctx.lua("string"), node.name)
-    return _documented(ctx, node, name, function, [node.object, *node.args], spread)
+    what = f"method '{node.name}'"
+    return _documented(ctx, node, name, function, [node.object, *node.args], spread, what)
 
 
 def _documented_method(ctx: Context, node: tree.Invoke, spread: bool) -> Made:

@@ -49,13 +49,15 @@ def is_field(ctx: Context, node: tree.Index) -> bool:
     return False
 
 
-def present(ctx: Context, node: tree.Expr) -> ast.expr:
-    """A value that is about to be indexed or called, with nil ruled out where the type checker would ask."""
+def present(ctx: Context, node: tree.Expr, operation: str = "") -> ast.expr:
+    """A value that is about to be indexed (or else the operation says), with nil ruled out where the type checker
+    would ask."""
     value = ctx.value(node)
     kind = ctx.kind(node)
     if kind.meets(kinds.NIL) and not kind.soft and annotation(kind) != "Any":
         what = ctx.describe(node)
-        return ctx.mark(build.call(ctx.lua("nonnil"), value, build.constant(what)), node, what)
+        args = [build.constant(text) for text in ((what, operation) if operation else (what,))]
+        return ctx.mark(build.call(ctx.lua("nonnil"), value, *args), node, what)
     return value
 
 

@@ -70,7 +70,8 @@ def documented(ctx: Context, node: tree.Expr) -> ast.expr | None:
         return None
     if isinstance(node, tree.Index):
         # Through a local that is another name for the package, when there is one.
-        return build.attribute(below(ctx, node.object, path[:-1]), path[-1])
+        spelling = library.SPELLING.get(name, name)
+        return build.attribute(below(ctx, node.object, path[:-1]), spelling.rpartition(".")[2])
     return spelled(ctx, path)
 
 
@@ -95,11 +96,10 @@ def below(ctx: Context, node: tree.Expr, path: tuple[str, ...]) -> ast.expr:
 
 def spelled(ctx: Context, path: tuple[str, ...]) -> ast.expr:
     """A documented path from its root: `string.format`, `msys.core.VALIDATE_CONT`, `print`."""
-    root, *rest = path
+    root, *rest = library.SPELLING.get(".".join(path), ".".join(path)).split(".")
     if root in catalogue.ROOTS:
         return build.attribute(ctx.root(root), *rest)
-    name = library.SPELLING.get(root, root) if not rest else root
-    return build.attribute(ctx.lua(name), *rest)
+    return build.attribute(ctx.lua(root), *rest)
 
 
 @lowers(tree.Paren)
