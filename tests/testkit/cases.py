@@ -149,7 +149,7 @@ def lua_environment(std: str = "5.1", modules: dict[str, str] | None = None) -> 
 
 def run_lua_text(lua: str, std: str = "5.1", path: str = "case.lua", view: str = "py") -> str:
     """What a program prints; an error it ends with is one more line, as `lua` would tell it."""
-    environment = lua_environment(std)
+    lua_environment(std)
     translation = translate(SourceFile(path, lua.encode("latin-1")), std=std)
     if not translation.ok:
         return "".join(f"{d.code} {d.span.line}: {d.message}\n" for d in translation.diagnostics)

@@ -23,7 +23,7 @@ from lua2py.parse import parse
 from lua2py.polish.comments import place_comments
 from lua2py.source import SourceFile
 from lua2py.tree import Call, Chunk
-from lua2py.verify import verify
+from lua2py.verify import internal_error, verify
 from lua2py.version import release
 
 SHARED = "*"  # as a member of `shared`: every global of the file is shared
@@ -118,11 +118,18 @@ def translate(
     the same and more (see `siblings_of`). name: the chunk name that error texts show, by default the source's path.
     """
     analysis = given if isinstance(given, Analysis) else analyse(given, std=std)
-    source = analysis.source
     if analysis.chunk is None:
         return _failed(analysis, analysis.diagnostics)
+    try:
+        return _translated(analysis, analysis.chunk, siblings or _shared_only(analysis, shared), name)
+    except Exception as error:
+        return _failed(analysis, [*analysis.diagnostics, internal_error(error, analysis.source)])
+
+
+def _translated(analysis: Analysis, chunk: Chunk, siblings: Siblings, name: str) -> Translation:
+    source = analysis.source
     with deep_recursion():
-        facts = gather(analysis.chunk, siblings or _shared_only(analysis, shared))
+        facts = gather(chunk, siblings)
         ctx, body = lower_chunk(facts, source.path, analysis.std)
         found = [*analysis.diagnostics, *ctx.diagnostics]
         if has_errors(found):

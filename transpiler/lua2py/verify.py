@@ -1,4 +1,4 @@
-"""The last look at a generated module: that Python compiles it.
+"""The last look at a generated module: that Python compiles it; and what to say when the compiler itself failed.
 
 That the text says what the tree says has been proven by `linemap`; what is left are limits of CPython that show
 only when it compiles.
@@ -6,7 +6,11 @@ only when it compiles.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import PurePath
+
 from lua2py.diagnostics import Diagnostic
+from lua2py.lower.context import Failed
 from lua2py.source import SourceFile
 
 
@@ -18,3 +22,13 @@ def verify(python: str, source: SourceFile) -> list[Diagnostic]:
         args = {"message": str(error)}
         return [Diagnostic("L290", source.span(0, 0), source.path, args)]
     return []
+
+
+def internal_error(error: Exception, source: SourceFile) -> Diagnostic:
+    """A mistake of the compiler's own, at the statement it was at."""
+    span = error.span if isinstance(error, Failed) else source.span(0, 0)
+    cause = error.__cause__ if isinstance(error, Failed) and error.__cause__ else error
+    frame = traceback.extract_tb(cause.__traceback__)[-1]
+    where = f"{PurePath(frame.filename).name}:{frame.lineno}"
+    words = f"{type(cause).__name__}: {cause}".removeprefix("AssertionError: internal error: ")
+    return Diagnostic("L299", span, source.path, {"message": words, "where": where})

@@ -37,6 +37,14 @@ class Origin:
     what: What = ""
 
 
+class Failed(Exception):
+    """A mistake of ours, met at this place of the script; the cause says which."""
+
+    def __init__(self, span: tree.Span) -> None:
+        super().__init__()
+        self.span = span
+
+
 @dataclass(eq=False)
 class Context:
     """Everything that lowering one chunk reads and collects."""
@@ -81,7 +89,12 @@ class Context:
     def statement(self, node: tree.Stat) -> list[ast.stmt]:
         """A statement, with what has to stand before it."""
         outer, self.prelude = self.prelude, []
-        lowered = STATEMENTS[type(node)](self, node)
+        try:
+            lowered = STATEMENTS[type(node)](self, node)
+        except Failed:
+            raise
+        except Exception as error:
+            raise Failed(node.span) from error
         result = self.prelude + lowered
         self.prelude = outer
         self.lowered[node] = result

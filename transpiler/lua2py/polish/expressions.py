@@ -107,6 +107,9 @@ class Writer:
                 return _ATOM, f"{flat(value, _ATOM, quote)}[{inner}]"
             case ast.Subscript(value=value, slice=key):
                 return _ATOM, f"{flat(value, _ATOM, quote)}[{flat(key, _TEST, quote)}]"
+            case ast.Slice(lower=lower, upper=upper):
+                ends = (flat(end, _TEST, quote) if end is not None else "" for end in (lower, upper))
+                return _TEST, ":".join(ends)
             case ast.Call():
                 return _ATOM, f"{flat(node.func, _ATOM, quote)}({', '.join(self._arguments(node, quote))})"
             case ast.Starred(value=value):
