@@ -15,7 +15,7 @@ from lua2py.diagnostics import ERROR, Diagnostic
 from lua2py.emit import emit
 from lua2py.facts.bindings import bind
 from lua2py.facts.gather import gather, metamethods, uses_environment
-from lua2py.facts.paths import Paths, walk
+from lua2py.facts.paths import Paths, known_packages, walk
 from lua2py.facts.store import Siblings
 from lua2py.linemap import Relocation
 from lua2py.lower.module import lower_chunk
@@ -42,6 +42,7 @@ class Analysis:
     globals_read: frozenset[str] = frozenset()
     globals_written: frozenset[str] = frozenset()
     metamethods: frozenset[str] = frozenset()
+    requires_others: bool = False  # files of its own, or by a name that only the run can tell
     uses_environment: bool = False  # `_G`, `setfenv`, `getfenv`, `loadstring`, `load`, `dofile` or `module`
 
     @property
@@ -79,13 +80,17 @@ def analyse(source: SourceFile, *, std: str = "thr") -> Analysis:
     with deep_recursion():
         bindings = bind(chunk)
         paths = Paths(bindings)
-        asked = (paths.required_name(node) for node in walk(chunk) if isinstance(node, Call))
+        asked = [paths.required_name(node) for node in walk(chunk) if isinstance(node, Call)]
+        requires = list(dict.fromkeys(name for name in asked if name is not None))
+        require = bindings.globals.get("require")
+        known = sum(name is not None and name in known_packages() for name in asked)
         return Analysis(
             source=source,
             std=std,
             chunk=chunk,
             diagnostics=diagnostics,
-            requires=list(dict.fromkeys(name for name in asked if name is not None)),
+            requires=requires,
+            requires_others=require is not None and len(require.reads) > known,
             globals_read=frozenset(name for name, symbol in bindings.globals.items() if symbol.reads),
             globals_written=frozenset(name for name, symbol in bindings.globals.items() if symbol.writes),
             metamethods=metamethods(chunk),
@@ -153,7 +158,7 @@ def _translated(analysis: Analysis, chunk: Chunk, siblings: Siblings, name: str)
 
 def _shared_only(analysis: Analysis, shared: frozenset[str] | None) -> Siblings:
     if shared is None:
-        return Siblings()
+        return Siblings(dynamic=analysis.requires_others)
     if SHARED in shared:
         return Siblings(globals=analysis.globals_read | analysis.globals_written, dynamic=True)
     return Siblings(globals=shared)

@@ -39,7 +39,9 @@ class FileCompiler:
     def find(self, name: str, environment: Environment) -> Any:
         for path in self._paths(name):
             if path.is_file():
-                return lambda *args: run_file(path, str(path), args, std=self._std, view="py")
+                return lambda *args: run_file(
+                    path, str(path), args, std=self._std, view="py", shared=lua2py.ALL_SHARED
+                )
         return None
 
     def searched(self, name: str) -> list[str]:
@@ -60,14 +62,22 @@ def run_program(path: Path, args: Sequence[str], *, std: str, view: str) -> None
     run_file(path, str(path), tuple(args), std=std, view=view)
 
 
-def run_file(path: Path, shown: str, args: tuple[Any, ...], *, std: str, view: str) -> Any:
-    """Compile and execute one file; returns what its chunk returns."""
+def run_file(
+    path: Path,
+    shown: str,
+    args: tuple[Any, ...],
+    *,
+    std: str,
+    view: str,
+    shared: frozenset[str] | None = None,
+) -> Any:
+    """Compile and execute one file; returns what its chunk returns. shared: globals that other files use too."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise NotCompiled(f"lua: cannot open {shown}: {os.strerror(error.errno or 0)}") from None
     source = SourceFile(shown, content)
-    translation = with_deep_stack(lambda: lua2py.translate(source, std=std))
+    translation = with_deep_stack(lambda: lua2py.translate(source, std=std, shared=shared))
     if not translation.ok:
         wrong = next(d for d in translation.diagnostics if d.severity == "error")
         raise NotCompiled(f"lua: {lua_message(wrong, shown)}")

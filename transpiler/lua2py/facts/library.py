@@ -45,7 +45,7 @@ dofile ... -
 getfenv table pure
 setfenv any -
 collectgarbage any -
-gcinfo number,number pure
+gcinfo number pure
 string.byte ... pure
 string.char string pure
 string.find small?,small?,... pure
@@ -113,9 +113,9 @@ io.close ... -
 io.flush ... -
 io.input any -
 io.lines function -
-io.open userdata?,string?,small? -
+io.open ... -
 io.output any -
-io.popen userdata?,string?,small? -
+io.popen ... -
 io.read ... -
 io.tmpfile userdata -
 io.type string? pure
@@ -148,10 +148,10 @@ tostring 1, tonumber 2, type 1, error 2, rawget 2, rawset 3, rawequal 2, setmeta
 unpack 3, require 1, loadstring 2, load 2, dofile 1, getfenv 1, setfenv 2, collectgarbage 2, string.byte 3
 string.find 4, string.gmatch 2, string.gfind 2, string.gsub 4, string.len 1, string.lower 1, string.match 3
 string.rep 2, string.reverse 1, string.sub 3, string.upper 1, table.concat 4, table.foreach 2, table.foreachi 2
-table.getn 1, table.insert 3, table.maxn 1, table.remove 2, table.sort 2, math.abs 1, math.acos 1, math.asin 1
+table.getn 1, table.maxn 1, table.remove 2, table.sort 2, math.abs 1, math.acos 1, math.asin 1
 math.atan 1, math.atan2 2, math.ceil 1, math.cos 1, math.cosh 1, math.deg 1, math.exp 1, math.floor 1
 math.fmod 2, math.frexp 1, math.ldexp 2, math.log 1, math.log10 1, math.mod 2, math.modf 1, math.pow 2
-math.rad 1, math.random 2, math.randomseed 1, math.sin 1, math.sinh 1, math.sqrt 1, math.tan 1, math.tanh 1
+math.rad 1, math.randomseed 1, math.sin 1, math.sinh 1, math.sqrt 1, math.tan 1, math.tanh 1
 os.date 2, os.difftime 2, os.execute 1, os.exit 1, os.getenv 1, os.remove 1, os.rename 2, os.time 1
 coroutine.create 1, coroutine.status 1, coroutine.wrap 1, io.open 2, io.lines 1, io.type 1
 """

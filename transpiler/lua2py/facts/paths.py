@@ -42,6 +42,11 @@ def children(node: tree.Node) -> list[tree.Node]:
     return found
 
 
+def known_packages() -> frozenset[str]:
+    """What `require` finds without a file."""
+    return frozenset(catalogue.loadable() | library.LIBRARIES)
+
+
 class Paths:
     """Answers for one chunk."""
 
@@ -72,7 +77,7 @@ class Paths:
     def required(self, node: Expr) -> Path | None:
         """The package that `require("msys.core")` means."""
         name = self.required_name(node)
-        if name is None or name not in (catalogue.loadable() | library.LIBRARIES):
+        if name is None or name not in known_packages():
             return None
         path = tuple(name.split("."))
         return path if path[0] not in self.replaced else None

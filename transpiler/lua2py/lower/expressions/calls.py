@@ -85,7 +85,7 @@ def returned_value(ctx: Context, node: tree.Call | tree.Invoke) -> ast.expr:
         return made.value
     if isinstance(node, tree.Call):
         name = ctx.facts.paths.function(node.function)
-        if made.count is None and name in library.FUNCTIONS:
+        if made.count is None and (name in library.FUNCTIONS or ctx.facts.callee(node) is not None):
             return made.value
         return build.call(ctx.lua("forward"), *_taken_apart(made.value))
     spread = make(ctx, node, spread=True)
