@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from msys import ports as msys_ports
 from msys.lua.environment import Environment, enter
+from msys.lua.environment import _current as _environment
 from msys.ports import Call, Ports, enter_call, set_waiter
 from msys.testing.fakes import FakePorts, fake_ports
 
@@ -60,9 +62,16 @@ def policy(
     around = ports or fake_ports()
     here = environment or Environment()
     call = Call(around, here, callout, phase, "test", accept, vctx, message)
-    found = Policy(around, here, call)
-    found.enter()
-    yield found
+    # What follows in the same context must not find this call: a pool would wait for its end.
+    before_call, before_environment = (
+        msys_ports._call.set(call),
+        _environment.set(here),
+    )
+    try:
+        yield Policy(around, here, call)
+    finally:
+        _environment.reset(before_environment)
+        msys_ports._call.reset(before_call)
 
 
 def run_policy(

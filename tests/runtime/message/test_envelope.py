@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
@@ -121,16 +123,26 @@ def test_get_envelope2_refuses_what_is_unclear() -> None:
         msg.get_envelope2(core.EC_MSG_ENV_TO, "x", None)
 
 
-def binding_policy(phase: str = "set_binding") -> Policy:
-    here = policy("validate_set_binding", phase=phase).__enter__()
-    here.ports.configuration.bindings[:] = ["default", "fast", "slow"]
-    here.ports.configuration.groups["both"] = ["fast", "slow"]
-    here.ports.configuration.groups["none"] = []
-    return here
+BindingPolicy = Callable[..., Policy]
+
+
+@pytest.fixture
+def binding_policy() -> Iterator[BindingPolicy]:
+    """Makes the running call one with bindings, in the phase where they are assigned or another."""
+    with ExitStack() as calls:
+
+        def make(phase: str = "set_binding") -> Policy:
+            here = calls.enter_context(policy("validate_set_binding", phase=phase))
+            here.ports.configuration.bindings[:] = ["default", "fast", "slow"]
+            here.ports.configuration.groups["both"] = ["fast", "slow"]
+            here.ports.configuration.groups["none"] = []
+            return here
+
+        yield make
 
 
 @row("msg:binding")
-def test_binding_is_assigned_in_set_binding() -> None:
+def test_binding_is_assigned_in_set_binding(binding_policy: BindingPolicy) -> None:
     here, msg = binding_policy(), message()
     assert msg.binding() is None
     assert msg.binding("fast") == "fast"
@@ -142,7 +154,7 @@ def test_binding_is_assigned_in_set_binding() -> None:
 
 @row("msg:binding")
 @row("msg:binding_group")
-def test_elsewhere_nothing_is_assigned_and_the_log_says_so() -> None:
+def test_elsewhere_nothing_is_assigned_and_the_log_says_so(binding_policy: BindingPolicy) -> None:
     here, msg = binding_policy("data"), message()
     assert msg.binding("fast") is None
     assert msg.binding_group("both") is None
@@ -151,7 +163,7 @@ def test_elsewhere_nothing_is_assigned_and_the_log_says_so() -> None:
 
 
 @row("msg:binding_group")
-def test_binding_group_picks_a_member() -> None:
+def test_binding_group_picks_a_member(binding_policy: BindingPolicy) -> None:
     binding_policy()
     seen = set()
     for _ in range(100):
