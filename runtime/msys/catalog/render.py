@@ -23,15 +23,11 @@ ROOT = Path(__file__).parents[3]
 
 # Why what is missing is missing
 REASONS = {
-    "msys.brightmail": "content engines are not connected yet",
-    "msys.cloudmark": "content engines are not connected yet",
-    "msys.commtouch": "content engines are not connected yet",
-    "msys.expurgate": "content engines are not connected yet",
-    "msys.symantec_beik": "content engines are not connected yet",
-    "msys.mstore": "there is no store for mobile messages yet",
     "msys.runSieveScript": "there is no Sieve interpreter yet",
     "msys.validate.dkim.reflect": "reports on validation are not sent yet",
 }
+
+ELEMENTS = re.compile(r"(\w+)<(\w+)>\Z")  # `table<string>`: what a table holds
 
 HEAD = f"<!-- Made by `{COMMAND}` from the catalogue and docstrings; edit those. -->\n"
 
@@ -41,7 +37,7 @@ def _escape(text: str) -> str:
 
 
 def _result(result: Result) -> str:
-    kinds = " or ".join(result.kinds)
+    kinds = " or ".join(ELEMENTS.sub(r"\1 of \2s", kind) for kind in result.kinds)
     return f"{kinds} or nil" if result.optional else kinds
 
 
