@@ -19,11 +19,13 @@ from msys.ports import (
     Files,
     Http,
     Later,
+    MessageStore,
     Pools,
     PortError,
     Scanners,
     Sessions,
     State,
+    StoredMessage,
 )
 
 T = TypeVar("T")
@@ -298,3 +300,22 @@ async def check_scanners(scanners: Scanners, *, virus: bytes, spam: bytes) -> No
         assert report.action == "reject" and report.score >= report.reject_at > report.mark_at
         assert report.engine and report.symbols
     assert await failure(lambda: scanners.spam("brightmail", b"x", envelope)) == "NO_ENGINE"
+
+
+async def check_message_store(store: MessageStore) -> None:
+    """An empty store."""
+    first = StoredMessage(
+        b"Subject: \xff\r\n\r\n\x00body\r\n", "ann@example.test", "b\xfcb@example.test"
+    )
+    other = StoredMessage(b"", "", "")
+    assert await settled(store.load("MADR-1", "k")) is None
+    await settled(store.delete("MADR-1", "k"))
+    await settled(store.save("MADR-1", "k", other))
+    await settled(store.save("MADR-1", "k", first))
+    assert await settled(store.load("MADR-1", "k")) == first
+    name = "a b/c?d%e\xff&" * 100
+    await settled(store.save("MADR/\xfc", name, first))
+    assert await settled(store.load("MADR/\xfc", name)) == first
+    assert await settled(store.load("MADR/\xfc", name + "x")) is None
+    await settled(store.delete("MADR-1", "k"))
+    assert await settled(store.load("MADR-1", "k")) is None
