@@ -18,24 +18,30 @@ if TYPE_CHECKING:
     from msys import av as av
     from msys import base64 as base64
     from msys import bounce as bounce
+    from msys import brightmail as brightmail
     from msys import cidr as cidr
+    from msys import cloudmark as cloudmark
+    from msys import commtouch as commtouch
     from msys import core as core
     from msys import counter as counter
     from msys import db as db
     from msys import delivery as delivery
     from msys import dumper as dumper
+    from msys import expurgate as expurgate
     from msys import gauge_cache as gauge_cache
     from msys import gcm as gcm
     from msys import http as http
     from msys import httpclnt as httpclnt
     from msys import idn as idn
     from msys import json as json
+    from msys import mstore as mstore
     from msys import opendkim as opendkim
     from msys import os as os
     from msys import pcre as pcre
     from msys import policyeditor as policyeditor
     from msys import qp as qp
     from msys import rfc3464 as rfc3464
+    from msys import symantec_beik as symantec_beik
     from msys import thread as thread
     from msys import threadpool as threadpool
     from msys import timer as timer
@@ -92,12 +98,6 @@ if TYPE_CHECKING:
     Session = Table  # the `self` of a callout: a table kept for the session
 
     # Packages and functions of the catalogue that this version does not provide: calling one raises.
-    brightmail: Any
-    cloudmark: Any
-    commtouch: Any
-    expurgate: Any
-    mstore: Any
-    symantec_beik: Any
     runSieveScript: Any
 
 __version__ = "0.1.0"
