@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -123,61 +123,55 @@ def test_get_envelope2_refuses_what_is_unclear() -> None:
         msg.get_envelope2(core.EC_MSG_ENV_TO, "x", None)
 
 
-BindingPolicy = Callable[..., Policy]
-
-
-@pytest.fixture
-def binding_policy() -> Iterator[BindingPolicy]:
-    """Makes the running call one with bindings, in the phase where they are assigned or another."""
-    with ExitStack() as calls:
-
-        def make(phase: str = "set_binding") -> Policy:
-            here = calls.enter_context(policy("validate_set_binding", phase=phase))
-            here.ports.configuration.bindings[:] = ["default", "fast", "slow"]
-            here.ports.configuration.groups["both"] = ["fast", "slow"]
-            here.ports.configuration.groups["none"] = []
-            return here
-
-        yield make
+@contextmanager
+def binding_policy(phase: str = "set_binding") -> Iterator[Policy]:
+    """A running call with bindings, in the phase where they are assigned or another."""
+    with policy("validate_set_binding", phase=phase) as here:
+        here.ports.configuration.bindings[:] = ["default", "fast", "slow"]
+        here.ports.configuration.groups["both"] = ["fast", "slow"]
+        here.ports.configuration.groups["none"] = []
+        yield here
 
 
 @row("msg:binding")
-def test_binding_is_assigned_in_set_binding(binding_policy: BindingPolicy) -> None:
-    here, msg = binding_policy(), message()
-    assert msg.binding() is None
-    assert msg.binding("fast") == "fast"
-    assert msg.binding("FAST") is None
-    assert (msg.binding(), msg.binding_name) == ("fast", "fast")
-    assert msg.binding("default") == "default"
-    assert len(here.ports.log.lines) == 1
-
-
-@row("msg:binding")
-@row("msg:binding_group")
-def test_elsewhere_nothing_is_assigned_and_the_log_says_so(binding_policy: BindingPolicy) -> None:
-    here, msg = binding_policy("data"), message()
-    assert msg.binding("fast") is None
-    assert msg.binding_group("both") is None
-    assert msg.binding_name is None
-    assert len(here.ports.log.lines) == 2
-
-
-@row("msg:binding_group")
-def test_binding_group_picks_a_member(binding_policy: BindingPolicy) -> None:
-    binding_policy()
-    seen = set()
-    for _ in range(100):
-        msg = message()
-        assert msg.binding_group() is None
-        assert msg.binding_group("both") == "both"
-        assert msg.binding_group() == "both"
-        seen.add(msg.binding())
-    assert seen == {"fast", "slow"}
+def test_binding_is_assigned_in_set_binding() -> None:
     msg = message()
-    assert msg.binding_group("nope") is None
-    assert msg.binding_name is None
-    assert msg.binding_group("none") == "none"
-    assert msg.binding() == "default"
+    with binding_policy() as here:
+        assert msg.binding() is None
+        assert msg.binding("fast") == "fast"
+        assert msg.binding("FAST") is None
+        assert (msg.binding(), msg.binding_name) == ("fast", "fast")
+        assert msg.binding("default") == "default"
+        assert len(here.ports.log.lines) == 1
+
+
+@row("msg:binding")
+@row("msg:binding_group")
+def test_elsewhere_nothing_is_assigned_and_the_log_says_so() -> None:
+    msg = message()
+    with binding_policy("data") as here:
+        assert msg.binding("fast") is None
+        assert msg.binding_group("both") is None
+        assert msg.binding_name is None
+        assert len(here.ports.log.lines) == 2
+
+
+@row("msg:binding_group")
+def test_binding_group_picks_a_member() -> None:
+    with binding_policy():
+        seen = set()
+        for _ in range(100):
+            msg = message()
+            assert msg.binding_group() is None
+            assert msg.binding_group("both") == "both"
+            assert msg.binding_group() == "both"
+            seen.add(msg.binding())
+        assert seen == {"fast", "slow"}
+        msg = message()
+        assert msg.binding_group("nope") is None
+        assert msg.binding_name is None
+        assert msg.binding_group("none") == "none"
+        assert msg.binding() == "default"
 
 
 @row("msg:code")
