@@ -125,7 +125,7 @@ class Json(Userdata):
     def __bool__(self) -> bool:
         return True
 
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+    def _members(self) -> Iterator[tuple[Any, Any]]:
         """Keys (or numbers from 1) and values, of what is there now."""
         node = self.node
         if isinstance(node, dict):
@@ -139,7 +139,7 @@ class Json(Userdata):
 
 def _iterate(value: Json) -> tuple[Callable[..., Any], Json, None]:
     """Lua's `__iter`: iterator, state, first control value."""
-    members = iter(value)
+    members = value._members()
 
     def following(*_: Any) -> Any:
         return next(members, None)
