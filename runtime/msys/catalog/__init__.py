@@ -6,7 +6,8 @@ nowhere else. This module knows nothing of the functions themselves.
 
 `results` notation: `-` no result; otherwise result kinds separated by commas, always that many results
 (missing ones are nil); `?` may be nil; `a|b` either; `...` any number. A kind is `string`, `number`,
-`boolean`, `table`, `table<string>` (all its values are strings), `function`, `any`, or the name of a userdata class of `msys`.
+`boolean`, `table`, `table<string>` (all its values are strings), `function`, `any`, or the name of a
+userdata class of `msys`.
 """
 
 from __future__ import annotations
