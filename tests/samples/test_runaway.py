@@ -28,6 +28,7 @@ for name, what in RUNAWAYS.items():
 SCRIPT = callout("validate_mailfrom", "str, ac, vctx", "\n".join(BODY), script="runaway")
 SCRIPT = SCRIPT.replace('require("msys.core")', 'require("msys.core") require("msys.pcre")')
 LIMIT_S = 1
+SOON_S = 8  # chosen: far below the years it would take, far above what a busy machine needs
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_a_runaway_callout_gets_421_and_the_log_has_its_line(server: Serving, na
     code, text = reply_to_mail(server.port, f"ann@{name}")
     assert code == 421, text
     assert "runaway" not in text  # what a peer sees is short and bland
-    assert time.monotonic() - began < LIMIT_S + 2
+    assert time.monotonic() - began < LIMIT_S + SOON_S
     place = f"runaway.lua:{line_of(name)}"
     assert until(lambda: place in server.log("paniclog.ec"), 3), server.log("paniclog.ec")
 
@@ -66,7 +67,7 @@ def test_a_pcre_that_explodes_ends_by_its_own_limit(server: Serving) -> None:
     began = time.monotonic()
     code, _ = reply_to_mail(server.port, "ann@pcre.test")
     assert code in (250, 421)
-    assert time.monotonic() - began < LIMIT_S + 2
+    assert time.monotonic() - began < LIMIT_S + SOON_S
 
 
 def test_the_event_stream_names_the_line(server: Serving) -> None:
@@ -95,7 +96,7 @@ def test_other_sessions_are_served_meanwhile(server: Serving) -> None:
     assert open_before.rcpt("bob@example.test")[0] == 250
     assert open_before.data(b"Subject: unharmed\r\n\r\nhello\r\n")[0] == 250
     open_before.quit()
-    assert time.monotonic() - began < LIMIT_S + 2
+    assert time.monotonic() - began < LIMIT_S + SOON_S
     assert reply_to_mail(server.port, "ann@example.test")[0] == 250
     thread.join()
     assert replies == [421]
