@@ -259,7 +259,8 @@ local function flat(v)
     table.sort(keys, function(p, q) return tostring(p) < tostring(q) end)
     local out = {}
     for _, k in ipairs(keys) do
-      out[#out + 1] = tostring(k) .. "=" .. (type(v[k]) == "table" and "{}" or type(v[k]) == "function" and "fn" or tostring(v[k]))
+      local shown = (type(k) == "table" or type(k) == "function") and type(k) or tostring(k)
+      out[#out + 1] = shown .. "=" .. (type(v[k]) == "table" and "{}" or type(v[k]) == "function" and "fn" or tostring(v[k]))
     end
     return "{" .. table.concat(out, ",") .. "}"
   elseif type(v) == "function" then
@@ -268,7 +269,7 @@ local function flat(v)
     if v ~= v then return "nan" end
     return tostring(v + 0)
   end
-  return tostring(v)
+  return (string.gsub(tostring(v), "%z", "\\0"))  -- print stops at a NUL
 end
 function show(...)
   local out = {}

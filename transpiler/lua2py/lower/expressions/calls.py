@@ -44,7 +44,7 @@ def lower_call(ctx: Context, node: tree.Call | tree.Invoke) -> ast.expr:
     if made.count:
         return build.subscript(made.value, build.constant(0))
     if made.count == 0:
-        return build.call(ctx.lua("first"), build.call(ctx.lua("call"), *_taken_apart(made.value)))
+        return build.call(ctx.lua("first"), _through(ctx, node, "call", made.value))
     return build.call(ctx.lua("first"), made.value)
 
 
@@ -87,7 +87,7 @@ def returned_value(ctx: Context, node: tree.Call | tree.Invoke) -> ast.expr:
         name = ctx.facts.paths.function(node.function)
         if made.count is None and (name in library.FUNCTIONS or ctx.facts.callee(node) is not None):
             return made.value
-        return build.call(ctx.lua("forward"), *_taken_apart(made.value))
+        return _through(ctx, node, "forward", made.value)
     spread = make(ctx, node, spread=True)
     match spread.everything:
         case [ast.Starred(value=everything)]:
@@ -165,16 +165,18 @@ def _documented(
         rows = catalogue.functions().get(name)
         most = catalogue.most_arguments(rows) if rows else None
     made = ctx.mark(build.call(function, *_arguments(ctx, args, most)), node, what)
-    return _documented_result(ctx, name, made, count, spread)
+    return _documented_result(ctx, node, name, made, count, spread)
 
 
-def _documented_result(ctx: Context, name: str, made: ast.expr, count: int | None, spread: bool) -> Made:
+def _documented_result(
+    ctx: Context, node: tree.Expr, name: str, made: ast.expr, count: int | None, spread: bool
+) -> Made:
     if name in ("pcall", "xpcall"):
         return Made(made, None, [build.starred(made)])
     if count is None and spread:
         return Made(made, None, [build.starred(build.call(ctx.lua("values"), made))])
     if count == 0 and spread:
-        return Made(made, 0, [build.starred(build.call(ctx.lua("call"), *_taken_apart(made)))])
+        return Made(made, 0, [build.starred(_through(ctx, node, "call", made))])
     return Made(made, count)
 
 
@@ -202,10 +204,11 @@ def _has_count(value: ast.expr, room: int) -> bool:
     return isinstance(value, ast.Tuple) and len(value.elts) <= room
 
 
-def _taken_apart(made: ast.expr) -> list[ast.expr]:
-    """`f(x)` as the arguments of `call(f, x)`."""
+def _through(ctx: Context, node: tree.Expr, helper: str, made: ast.expr) -> ast.expr:
+    """`f(x)` as `call(f, x)`, or by another helper that calls."""
     assert isinstance(made, ast.Call)
-    return [made.func, *made.args]
+    what = ctx.origins[made].what if made in ctx.origins else ""
+    return ctx.mark(build.call(ctx.lua(helper), made.func, *made.args), node, what)
 
 
 def _as_value(ctx: Context, node: tree.Expr) -> ast.expr | None:
@@ -265,4 +268,4 @@ def _documented_method(ctx: Context, node: tree.Invoke, spread: bool) -> Made:
         build.call(function, *_arguments(ctx, node.args, most)), node, f"method '{node.name}'"
     )
     count = None if results is None else len(results)
-    return _documented_result(ctx, "", made, count, spread)
+    return _documented_result(ctx, node, "", made, count, spread)

@@ -84,6 +84,8 @@ def result_text(known: FunctionFacts) -> str:
         return "None"
     texts = ["Any" if kind.soft else annotation(kind) for kind in known.results]
     texts += ["None"] * (known.arity - len(texts))
+    if texts == ["None"]:
+        return "Any"  # one nil, which `None` would say is no value
     return texts[0] if known.arity == 1 else f"tuple[{', '.join(texts)}]"
 
 
