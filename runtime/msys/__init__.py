@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from msys.share import shareGet as shareGet
     from msys.share import shareSet as shareSet
     from msys.share import shareUnset as shareUnset
+    from msys.sieve import runSieveScript as runSieveScript
     from msys.snmp import snmpTrap as snmpTrap
     from msys.thread import Mutex as Mutex
     from msys.threadpool import ThreadPoolStatistics as ThreadPoolStatistics
@@ -96,9 +97,6 @@ if TYPE_CHECKING:
     from msys.waiting import unlock as unlock
 
     Session = Table  # the `self` of a callout: a table kept for the session
-
-    # Packages and functions of the catalogue that this version does not provide: calling one raises.
-    runSieveScript: Any
 
 __version__ = "0.1.0"
 
@@ -145,6 +143,7 @@ EXPORTS = {  # name -> module and attribute; everything else is a module of this
     "registerControl": "msys.registration:registerControl",
     "registerModule": "msys.registration:registerModule",
     "runInPool": "msys.background:runInPool",
+    "runSieveScript": "msys.sieve:runSieveScript",
     "shareGet": "msys.share:shareGet",
     "shareSet": "msys.share:shareSet",
     "shareUnset": "msys.share:shareUnset",

@@ -23,7 +23,6 @@ ROOT = Path(__file__).parents[3]
 
 # Why what is missing is missing
 REASONS = {
-    "msys.runSieveScript": "there is no Sieve interpreter yet",
     "msys.validate.dkim.reflect": "reports on validation are not sent yet",
 }
 
