@@ -42,7 +42,7 @@ _verdicts: WeakKeyDictionary[Message, Result] = WeakKeyDictionary()
     "are numbers of ours",
 )
 def scan(msg: Any = ABSENT, accept: Any = ABSENT, vctx: Any = ABSENT) -> Result:
-    """Ask the engine that the `brightmail` stanza names (`engine`, `daemon`). Waits.
+    """Ask the engine of the stanza `scanner "brightmail"`. Waits.
 
     All arguments are the running callout's when nil or absent. Results: the verdict (`inbox`, `spam`, or
     what the stanza's `destinations` say); whether that is the default destination; the numbers of the rules

@@ -55,7 +55,7 @@ SECOND_SPELLING = {
     "rspamd's `add header` for 80 and `reject` for 100",
 )
 def score(msg: Any = ABSENT, accept: Any = ABSENT, vctx: Any = ABSENT) -> Table | None:
-    """Ask the engine that the `cloudmark` stanza names (`engine`, `daemon`). Waits.
+    """Ask the engine of the stanza `scanner "cloudmark"`. Waits.
 
     All arguments are the running callout's when nil or absent. A table: `score` 0 to 100, `is_spam` (true when
     it is above the stanza's MinimumScore, else absent), `category`, `category-desc`, `sub-category`,

@@ -40,7 +40,7 @@ THREAT_KINDS = {"virus": "virus", "phishing": "high", "attachment": "medium"}
     "is asked as well",
 )
 def diagnose(msg: Any = ABSENT, accept: Any = ABSENT, vctx: Any = ABSENT) -> Table | None:
-    """Ask the engine that the `commtouch_ctasd` stanza names (`engine`, `daemon`). Waits.
+    """Ask the engine of the stanza `scanner "commtouch_ctasd"`. Waits.
 
     All arguments are the running callout's when nil or absent. A table: `class` (`Spam`, `Suspected`, `Bulk`,
     `Unknown`), `virus-threat` (`virus`, `high`, `medium`, `non-virus`; `unknown` when the virus engine

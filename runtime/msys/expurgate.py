@@ -163,7 +163,7 @@ Result = tuple[Score, Score, Score, Score]
     "a failure is TYPE_UNKNOWN and SUBTYPE_NORMAL",
 )
 def scan(msg: Any = ABSENT, accept: Any = ABSENT, vctx: Any = ABSENT) -> Result:
-    """Ask the engine that the `eleven` stanza names (`engine`, `daemon`). Waits.
+    """Ask the engine of the stanza `scanner "eleven"`. Waits.
 
     All arguments are the running callout's when nil or absent. Results: major, minor, major, minor; each
     equals its text (`spam`) and its constant (`TYPE_SPAM`). With `enable_antivir` the first virus engine is

@@ -26,7 +26,7 @@ DESTINATIONS: Mapping[str, str] = {"mark": "is-spam", "reject": "is-spam"}
     assumed="the code of a scan that worked is 1; arguments that are nil are the running callout's",
 )
 def scan(msg: Any = ABSENT, vctx: Any = ABSENT) -> tuple[int, str | None, int | None, str | None]:
-    """Ask the engine that the `beik` stanza names (`engine`, `daemon`). Waits.
+    """Ask the engine of the stanza `scanner "beik"`. Waits.
 
     Both arguments are the running callout's when nil or absent. Results: a code, 0 for a failure, which the
     second result then describes; the destination (`inbox`, `is-spam`); 1 when that is the default, else 0;

@@ -52,7 +52,7 @@ class EngineScanners:
         if options is None:
             raise PortError("NO_ENGINE", f"no virus engine '{engine}' is configured")
         daemon = str(options.get("daemon") or CLAMD)
-        timeout_s = float(options.get("timeout") or 10)
+        timeout_s = float(options.get("scan_timeout") or 10)
         most = int(options.get("max_concurrency") or 0)
         key = ("clamd", engine, daemon, timeout_s, most)
         client: Clamd = self._client(key, lambda: Clamd(daemon, timeout_s, most))
@@ -67,7 +67,7 @@ class EngineScanners:
             known = " or ".join(SPAM_ENGINES)
             raise PortError("NO_ENGINE", f"{module}: unknown engine '{engine}'; use {known}")
         daemon = str(options.get("daemon") or SPAM_ENGINES[engine])
-        timeout_s = float(options.get("timeout") or 10)
+        timeout_s = float(options.get("scan_timeout") or 10)
         mark_at = float(options.get("mark_at") or MARK_AT)
         key = (engine, daemon, timeout_s, mark_at)
         client: Rspamd | Spamd = self._client(

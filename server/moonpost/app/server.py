@@ -20,6 +20,7 @@ from moonpost.app import ports as real
 from moonpost.app.authentication import SchemeAuthenticator
 from moonpost.app.console import start_console
 from moonpost.app.delivery_hooks import DeliveryHooks
+from moonpost.app.engines import message_store, scanners
 from moonpost.app.listeners import SCOPE, esmtp_listeners, hostname
 from moonpost.app.log import EventStream, ServerLog
 from moonpost.app.outbox import Injection, Outbox
@@ -132,6 +133,8 @@ class Server:
         self._stack.push_async_callback(http.close)
         databases = real.databases(config, self.clock)
         self._stack.push_async_callback(databases.close)
+        mstore, close_mstore = message_store(config, http, self.clock.now)
+        self._stack.callback(close_mstore)
         self.book = SessionBook(_monitors(config), now=self.clock.now)
         pools = LoopPools(
             bridge.start,
@@ -152,6 +155,8 @@ class Server:
             configuration=self.live,
             pools=pools,
             sessions=self.book,
+            scanners=scanners(lambda: self.config, http),
+            mstore=mstore,
         )
         loader = Loader(
             LoaderSettings(

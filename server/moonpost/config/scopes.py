@@ -61,6 +61,7 @@ _CORE: Final = (
     ScopeRow("Pathway", NAMED, (GLOBAL, "Pathway_Group")),
     ScopeRow("ThreadPool", NAMED),
     ScopeRow("Datasource", NAMED),
+    ScopeRow("Scanner", NAMED),
     ScopeRow("EventLoop", NAMED, support=HARMLESS, free=True),
     ScopeRow("Security", ANONYMOUS),
     ScopeRow("Authorization", ANONYMOUS),
@@ -96,6 +97,7 @@ _MODULES: Final = (
             "inbound_audit",
             "cidrdb",
             "ds_core",
+            "mstore",
             "mxip",
         )
     ),
@@ -118,7 +120,7 @@ _CONSEQUENTIAL_MODULES: Final = """
     commtouch_ctasd conntrol csapi curfew
     custom_bounce_logger custom_logger dane delay_dsn dk_sign dk_validate eleven exim_logger fbl
     fingerprint gcm gcm_logger httpsrv imageanalyzer mail_loop maildir mm7 mm7_serv
-    mms_bounce_logger mms_logger mstore openarc outbound_smtp_auth pipe_transport postfix_logger
+    mms_bounce_logger mms_logger openarc outbound_smtp_auth pipe_transport postfix_logger
     regex_binding2 response_transcode restinjector sched securecreds seedlist senderid
     sendmail_logger sieve smpp smpp_bounce_logger smpp_logger smtp_auth_proxy smtp_cbv
     smtp_rcptto_proxy spamassassin spf_v1 static_routes url_ripper

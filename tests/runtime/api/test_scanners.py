@@ -93,7 +93,7 @@ def test_an_engine_that_is_down_or_not_configured_is_logged(
     assert "rspamd gave no answer" in spam.ports.log.text
     del spam.ports.scanners.modules[module]
     assert results(spam, f"return {function}()") == failed
-    assert f"no engine is configured: add a stanza `{module} {{" in spam.ports.log.text
+    assert f'no engine is configured: add a stanza `scanner "{module}"' in spam.ports.log.text
 
 
 @pytest.mark.parametrize(
