@@ -262,12 +262,12 @@ local function flat(v)
       local shown = (type(k) == "table" or type(k) == "function") and type(k) or tostring(k)
       out[#out + 1] = shown .. "=" .. (type(v[k]) == "table" and "{}" or type(v[k]) == "function" and "fn" or tostring(v[k]))
     end
-    return "{" .. table.concat(out, ",") .. "}"
+    return (string.gsub("{" .. table.concat(out, ",") .. "}", "%z", "\\0"))
   elseif type(v) == "function" then
     return "fn"
   elseif type(v) == "number" then
     if v ~= v then return "nan" end
-    return tostring(v + 0)
+    return v == 0 and "0" or tostring(v)
   end
   return (string.gsub(tostring(v), "%z", "\\0"))  -- print stops at a NUL
 end

@@ -15,7 +15,7 @@ from msys.lua.absent import ABSENT
 from msys.lua.arguments import given
 from msys.lua.arithmetic import to_number
 from msys.lua.calls import adjust
-from msys.lua.errors import ArgumentError, OperandError, OperationError
+from msys.lua.errors import ArgumentError, LuaError, OperandError, OperationError
 from msys.lua.metatables import metamethod
 from msys.lua.tables import FALSE_KEY, TRUE_KEY, BooleanKey, Table, stored_key
 from msys.lua.text import type_name
@@ -108,7 +108,7 @@ def _walk_at(table: Table, key: Any) -> _Walk:
     elif _first is not None and _first[0] is table and _first[1] == key:
         place = -1  # the first key was removed: what is left comes after it
     else:
-        raise OperationError("invalid key to 'next'")
+        raise LuaError("invalid key to 'next'", positioned=True)  # Lua gives it no position
     walk = _Walk(found, place)
     while len(_walks) >= _WALKS:
         del _walks[next(iter(_walks))]

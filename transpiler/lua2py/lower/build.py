@@ -24,9 +24,12 @@ def none() -> ast.Constant:
 
 
 def is_literal(node: ast.expr) -> bool:
-    """A constant, with or without a sign: of which Python says that `is` makes no sense."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        node = node.operand
+    """A constant, or arithmetic of constants: of which Python says that `is` makes no sense."""
+    match node:
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return is_literal(operand)
+        case ast.BinOp(left=left, right=right):
+            return is_literal(left) and is_literal(right)
     return isinstance(node, ast.Constant)
 
 

@@ -124,7 +124,7 @@ class Names:
         """Whether a name can serve a second local without the first one noticing."""
         if not holders or (symbol.is_param and any(old.is_param for old in holders)):
             return False
-        if symbol.name == "_" and not symbol.reads and not symbol.writes:
+        if symbol.name == "_" and not any(each.reads or each.writes for each in (symbol, *holders)):
             return True
         return all(self._apart(old, symbol) for old in holders)
 

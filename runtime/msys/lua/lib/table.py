@@ -25,8 +25,8 @@ from msys.lua.text import type_name
 def concat(
     table: Any = ABSENT, separator: Any = "", first: Any = 1, last: Any = None, *_: Any
 ) -> str:
+    between = optional_string(separator, 2, "concat", "")  # Lua looks at it first
     found = table_arg(table, 1, "concat")
-    between = optional_string(separator, 2, "concat", "")
     start = optional_integer(first, 3, "concat", 1)
     stop = border(found) if last is None else integer_arg(last, 4, "concat")
     values: list[Any] = list(map(found.get, range(start, stop + 1)))

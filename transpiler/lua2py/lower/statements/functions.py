@@ -20,7 +20,7 @@ from lua2py.lower.context import Context
 from lua2py.lower.expressions.names import global_table
 from lua2py.lower.registry import lowers
 from lua2py.lower.statements.blocks import block_body
-from lua2py.naming import python_name
+from lua2py.naming import free, python_name
 
 
 @lowers(tree.Function)
@@ -117,7 +117,8 @@ def _parameters(ctx: Context, known: FunctionFacts, typed: bool = True) -> ast.a
     if node.vararg:
         vararg = ast.arg(arg="varargs", annotation=ctx.type_text("Any") if typed else None)
     elif not exact:
-        rest = "_" if "_" not in names else "_rest"
+        taken = {*names, *(ctx.names.of[symbol] for symbol in early), *ctx.names.taken[node]}
+        rest = "_" if "_" not in taken else free("_rest", taken)
         vararg = ast.arg(arg=rest, annotation=ctx.type_text("Any") if typed else None)
     return ast.arguments(
         posonlyargs=[],
