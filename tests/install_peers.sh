@@ -15,6 +15,10 @@ need opendkim-testmsg opendkim-tools
 need redis-server redis-server
 need snmptrapd snmptrapd
 need strace strace
+need clamd clamav-daemon
+need rspamd rspamd
+need spamd spamd
+need sieve-test dovecot-sieve
 perl -MMail::DKIM -e 1 2>/dev/null || packages="$packages libmail-dkim-perl"
 [ -n "$packages" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
