@@ -17,6 +17,7 @@ ALLOWED = {
     "moonpost": ("moonpost", "msys"),
     "moonpost.policy": ("moonpost", "msys", "lua2py"),
     "moonpost.cli": ("moonpost", "msys", "lua2py"),
+    "moonpost.importing": ("moonpost", "msys", "lua2py"),
     "moonpost.sim": ("moonpost", "msys", "lua2py"),
     "samples": ("msys",),
 }

@@ -6,11 +6,12 @@ Exit codes: 0 clean, 1 findings or a failed program, 2 bad usage or unusable con
 from __future__ import annotations
 
 import importlib
+import keyword
 from importlib.metadata import version
 
 import click
 
-# subcommand -> (module, what it does); the order is the order of the help page
+# subcommand -> what it does; the order is the order of the help page
 COMMANDS = {
     "check": "diagnostics for scripts and configurations, nothing else",
     "compile": "turn Lua scripts into Python modules",
@@ -19,6 +20,8 @@ COMMANDS = {
     "sim": "play one SMTP session against policy, without a network",
     "debug": "step through policy, in Lua or in Python",
     "console": "talk to a running server",
+    "import": "say what an existing tree of configuration becomes here",
+    "why": "tell the life of a message from the event log",
     "explain": "explain a diagnostic, at length",
 }
 
@@ -32,7 +35,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"moonpost.cli.{cmd_name}")
+        name = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"moonpost.cli.{name}")
         command: click.Command = module.command
         return command
 

@@ -1,0 +1,1 @@
+return { words = { spam = true, eggs = true } }

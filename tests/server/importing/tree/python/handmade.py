@@ -1,0 +1,1 @@
+"""Policy that somebody maintains in Python."""
