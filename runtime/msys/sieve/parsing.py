@@ -93,9 +93,12 @@ def parse(text: bytes) -> Script:
     if not parser.parse(b"require [%b]; " % loaded.encode() + text):
         raise SieveError(parser.error)
     kinds = [kind for kind, _ in parser.lexer.scan(text) if not kind.endswith("comment")]
-    if kinds and kinds[-1] not in ENDS:  # sievelib drops a last command that does not end
-        raise SieveError("the last command has no ';' at its end")
     nodes = [_node(command, 0) for command in parser.result[1:]]
+    # sievelib drops a last command that does not end, and a test that no command asked for
+    if kinds and kinds[-1] not in ENDS:
+        raise SieveError("the last command has no ';' at its end")
+    if kinds.count("identifier") != sum(1 for node in nodes for _ in node.walk()):
+        raise SieveError("a test stands where none is wanted")
     required = {
         name for node in nodes if node.name == "require" for name in node.strings["capabilities"]
     }
