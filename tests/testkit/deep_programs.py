@@ -238,10 +238,11 @@ class DeepMaker:
         """Something that often fails."""
         r = self.random
         one, other = self.any(2), self.any(2)
+        whole = r.choice([self.record, self.number, self.boolean, self.array])(2)  # fields of strings are a listed difference
         return r.choice([
-            f"{one} {r.choice('+ - * / % ^ < <='.split())} {other}", f"({one}).x.y", f"({one})[{other}]", f"({one})({other})",
+            f"{one} {r.choice('+ - * / % ^ < <='.split())} {other}", f"({whole}).x", f"({whole})[{other}]", f"({one})({other})",
             f"({one}):upper({other})", f"-{one}", f"#{one}", f"({one}):missing()", f"string.rep({one}, {other})",
-            f"({one}).x", f"setmetatable({one}, {other})", f"tostring({one}):rep({other})", f"math.floor({one})", f"error({one})",
+            f"setmetatable({one}, {other})", f"tostring({one}):rep({other})", f"math.floor({one})", f"error({one})",
             f"error({one}, {r.randint(0, 3)})", f"assert({one}, {other})", f"table.concat({one}, {other})", f"ipairs({one})",
             f"undefined({one})", f"undefined.x({one})", f"select({one}, {other})", f"unpack({one})", f"next({one}, {other})",
             f"string.format({one}, {other})", f"tonumber({one}, {other})", f"rawset({one}, {other}, 1)", f"({one}) .. 'x'",

@@ -72,6 +72,8 @@ def table_of(pairs: dict[Any, Any] | Iterable[tuple[Any, Any]] = (), *array: Any
         else:
             made.pop(key, None)
     if array:
+        for place in range(1, len(array) + 1) if made else ():
+            made.pop(place, None)  # a place wins over a key, also when it is nil
         made.update(Table.array(*array))
     return made
 

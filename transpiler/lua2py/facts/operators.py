@@ -60,8 +60,10 @@ def native(node: tree.Binary, left: Kind, right: Kind) -> bool:
         return _adds(left) and _adds(right)
     if not numbers(left, right):
         return False
-    if node.op in ("/", "%"):
+    if node.op == "/":
         return has_divisor(node)
+    if node.op == "%":  # of fractions Lua rounds on the way, and Python does not
+        return has_divisor(node) and left.within(WHOLE) and right.within(WHOLE)
     if node.op in ("&", "|", "^^"):
         return left.within(WHOLE) and right.within(WHOLE)
     return node.op == "\\" and has_divisor(node) and left.within(WHOLE) and right.within(WHOLE)
@@ -111,10 +113,10 @@ def _binary_kind(node: tree.Binary, left: Kind, right: Kind, facts: Facts) -> Ki
         return SMALL if left.within(SMALL) and right.within(SMALL) else WHOLE
     if op in BITWISE:
         return WHOLE.softened()
-    if op in "/%" and not has_divisor(node):
-        return (FLOAT if op == "/" else NUMBER).softened()
     if op == "/":
-        return FLOAT
+        return FLOAT if has_divisor(node) else FLOAT.softened()
+    if op == "%" and not native(node, left, right):
+        return NUMBER.softened()
     if op in "^\\":
         return NUMBER.softened()
     if left.equals(FLOAT) or right.equals(FLOAT):

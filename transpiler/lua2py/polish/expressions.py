@@ -212,11 +212,11 @@ class Writer:
                 return left + self._lines(items, indent) + right
             case ast.Subscript(value=value, slice=key):
                 tail = f"[{self.flat(key)}]"
-                return self.fitted(value, indent, column, after + len(tail), bare) + tail
+                return self._headed_by(value, indent, column, after + len(tail), bare) + tail
             case ast.Attribute(value=ast.Call() as value, attr=attr):
                 return self.fitted(value, indent, column, after + len(attr) + 1, bare) + "." + attr
             case ast.Starred(value=value):
-                return "*" + self.fitted(value, indent, column + 1, after, bare)
+                return "*" + self._headed_by(value, indent, column + 1, after, bare)
             case ast.BoolOp() | ast.BinOp() | ast.IfExp() | ast.Constant() | ast.JoinedStr():
                 pieces = self._pieces(node, indent + 4 if bare else indent)
                 if len(pieces) == 1:
@@ -231,6 +231,12 @@ class Writer:
                 tail = f" {_COMPARISON[type(op)]} {self.flat(right, _COMPARE + 1)}"
                 return self.fitted(left, indent, column, after + len(tail), bare) + tail
         return self.flat(node)
+
+    def _headed_by(self, node: ast.expr, indent: int, column: int, after: int = 0, bare: bool = True) -> str:
+        """What is called, indexed or spread: in parentheses of its own where it is an operation."""
+        if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Tuple | ast.List):
+            return self.fitted(node, indent, column, after, bare)
+        return self.flat(node, _ATOM)
 
     def _pieces(self, node: ast.expr, indent: int) -> list[str]:
         """An operator's operands, one a line, each operator before its right operand."""
@@ -287,7 +293,7 @@ class Writer:
         ]
 
     def _broken_call(self, node: ast.Call, indent: int, column: int, after: int) -> str:
-        head = self.fitted(node.func, indent, column) + "("
+        head = self._headed_by(node.func, indent, column) + "("
         items: list[tuple[str | None, ast.expr]] = [(None, argument) for argument in node.args]
         items += [(f"{keyword.arg}=", keyword.value) for keyword in node.keywords]
         if not items:

@@ -124,6 +124,9 @@ def _call(ctx: Context, node: tree.Call, spread: bool) -> Made:
     if spread:
         return Made(build.none(), None, [build.starred(_call_helper(ctx, node, function, arguments, what))])
     count = known.arity if known is not None else None
+    if build.is_literal(function):  # an error when it runs; written as a call, Python would warn of it
+        made = _call_helper(ctx, node, function, arguments, what)
+        return Made(build.call(ctx.lua("first"), made), 1)
     return Made(ctx.mark(build.call(function, *arguments), node, what), count)
 
 

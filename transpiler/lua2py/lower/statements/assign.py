@@ -252,10 +252,11 @@ def _independent(ctx: Context, node: tree.Assign, given: list[Kind]) -> bool:
     names = [target.id for target in node.targets if isinstance(target, tree.Name)]
     if len(set(names)) != len(names) or any(target in ctx.facts.first_writes for target in node.targets):
         return False
-    indexes = 0
+    indexes = [target for target in node.targets if isinstance(target, tree.Index)]
+    if len(indexes) > 1 and not _distinct(ctx, indexes) and not _is_swap(node):
+        return False
     for target, kind in zip(node.targets, given, strict=True):
         if isinstance(target, tree.Index):
-            indexes += 1
             if not stores_natively(ctx, target, kind):
                 return False
             parts = [part for part in walk(target) if isinstance(part, tree.Name)]
@@ -263,11 +264,35 @@ def _independent(ctx: Context, node: tree.Assign, given: list[Kind]) -> bool:
                 return False
             if not all(isinstance(part, tree.Index | tree.Name | tree.String | tree.Number) for part in walk(target)):
                 return False
-            if indexes > 1 and isinstance(target.object, tree.Index):
+            if target is not indexes[0] and isinstance(target.object, tree.Index):
                 return False
         else:
             assert isinstance(target, tree.Name)
     return True
+
+
+def _distinct(ctx: Context, targets: list[tree.Index]) -> bool:
+    """Whether no two of the places can be one: Lua stores from right to left, Python from left to right."""
+    keys = [target.key.value for target in targets if isinstance(target.key, tree.String | tree.Number)]
+    return len(set(keys)) == len(targets) and not ctx.facts.mentions("__newindex")
+
+
+def _is_swap(node: tree.Assign) -> bool:
+    """`a[i], a[j] = a[j], a[i]`: if both are one place, both get the same value."""
+    return len(node.values) == len(node.targets) == 2 and all(
+        _same(target, value) for target, value in zip(node.targets, reversed(node.values), strict=True)
+    )
+
+
+def _same(one: tree.Expr, other: tree.Expr) -> bool:
+    match one, other:
+        case tree.Name(id=left), tree.Name(id=right):
+            return left == right
+        case (tree.String(value=left), tree.String(value=right)) | (tree.Number(value=left), tree.Number(value=right)):
+            return left == right
+        case tree.Index(), tree.Index():
+            return _same(one.object, other.object) and _same(one.key, other.key)
+    return False
 
 
 def _target(ctx: Context, target: tree.Expr) -> ast.expr:

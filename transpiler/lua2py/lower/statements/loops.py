@@ -100,7 +100,8 @@ def lower_generic_for(ctx: Context, node: tree.GenericFor) -> list[ast.stmt]:
         ctx.mark(walked, node)
     target, head = _targets(ctx, names)
     if _is_call_of(walked, "ipairs") and len(names) == 1:
-        target = build.targets([target, build.stored("_")])
+        unused = "_" if "_" not in ctx.names.taken[ctx.owner] else ctx.fresh("_")
+        target = build.targets([target, build.stored(unused)])
     body = [*head, *block_body(ctx, node.body)]
     return [ast.For(target=target, iter=walked, body=_without_pass(body), orelse=[], type_comment=None)]
 
