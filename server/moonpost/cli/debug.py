@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from moonpost.cli.serve import usable
 from moonpost.cli.sim import REFUSALS, UNUSABLE, SessionOptions, prepare, session_options, simulate
 from moonpost.policy.limits import Limits
 from moonpost.policy.runner import Runner
-from moonpost.sim.dap import STDIO, Refused, attached
+from moonpost.sim.dap import STDIO, Refused, attach
 from moonpost.sim.debugger import PolicyDebugger, Wanted
 from moonpost.sim.render import text_of
 from moonpost.sim.simulation import How, cache_folder
@@ -78,18 +77,16 @@ def command(
     if dap and (use_pdb or wanted):
         raise click.UsageError("--dap leaves breakpoints to the editor: no --pdb and no -b with it")
     try:
-        with ExitStack() as stack:
-            if serve:
-                _debug_server(stack, targets, view, dap, wanted)
-            else:
-                _debug_session(stack, targets, SessionOptions(**session), view, dap, wanted)
+        if serve:
+            _debug_server(targets, view, dap, wanted)
+        else:
+            _debug_session(targets, SessionOptions(**session), view, dap, wanted)
     except (*REFUSALS, Refused) as refused:
         click.echo(str(refused), err=True)
         raise SystemExit(UNUSABLE) from None
 
 
 def _debug_session(
-    stack: ExitStack,
     targets: tuple[Path, ...],
     options: SessionOptions,
     view: str,
@@ -97,7 +94,7 @@ def _debug_session(
     wanted: list[Wanted],
 ) -> None:
     setup, letter = prepare(targets, options)
-    announce = _debugger(stack, dap, view, wanted, setup.folders)
+    announce = _debugger(dap, view, wanted, setup.folders)
     how = How(view, UNLIMITED, about_to_run=announce)
     report = asyncio.run(simulate(setup, letter, options, how))
     click.echo(text_of(report), err=dap == STDIO)
@@ -105,14 +102,12 @@ def _debug_session(
 
 
 def _debug_server(
-    stack: ExitStack, targets: tuple[Path, ...], view: str, dap: str | None, wanted: list[Wanted]
+    targets: tuple[Path, ...], view: str, dap: str | None, wanted: list[Wanted]
 ) -> None:
     if len(targets) != 1:
         raise click.UsageError("--serve takes exactly one configuration")
     config = usable(targets[0])
-    announce = _debugger(
-        stack, dap, view, wanted, [Path(folder) for folder in config.script_folders]
-    )
+    announce = _debugger(dap, view, wanted, [Path(folder) for folder in config.script_folders])
     runner: Callable[..., Runner] = (
         Runner if announce is None else partial(AnnouncingRunner, about_to_run=announce)
     )
@@ -121,11 +116,11 @@ def _debug_server(
 
 
 def _debugger(
-    stack: ExitStack, dap: str | None, view: str, wanted: list[Wanted], folders: list[Path]
+    dap: str | None, view: str, wanted: list[Wanted], folders: list[Path]
 ) -> AboutToRun | None:
     """Start the debugger; what it wants to be told before each callout."""
     if dap:
-        stack.enter_context(attached(dap, [*folders, cache_folder()]))
+        attach(dap, [*folders, cache_folder()])
         return None
     debugger = PolicyDebugger(wanted, folders, view)
     debugger.begin()

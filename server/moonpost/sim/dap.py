@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -38,8 +37,7 @@ def address_of(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-@contextmanager
-def attached(where: str, folders: Sequence[Path]) -> Iterator[None]:
+def attach(where: str, folders: Sequence[Path]) -> None:
     """Listen, and wait until an editor has attached and set its breakpoints. folders: where policy lies."""
     stdio = where == STDIO
     host, port = ("127.0.0.1", 0) if stdio else address_of(where)
@@ -54,27 +52,24 @@ def attached(where: str, folders: Sequence[Path]) -> Iterator[None]:
         raise Refused(
             "the Debug Adapter Protocol needs debugpy: pip install 'moonpost[debug]'"
         ) from None
+    debugpy.configure(subProcess=False)  # else it takes hold of the compiler's process as well
     try:
         host, port = debugpy.listen((host, port))
     except RuntimeError as error:
         raise Refused(f"--dap {where}: {error}") from None
-    relay = _carry(port) if stdio else None
-    if relay is None:
+    if stdio:
+        _carry(port)
+    else:
         print(f"waiting for a debugger to attach to {host}:{port}", file=sys.stderr, flush=True)
     debugpy.wait_for_client()
-    try:
-        yield
-    finally:
-        if relay is not None:
-            sys.stdout.flush()
-            relay.terminate()
-            relay.wait()
 
 
-def _carry(port: int) -> subprocess.Popen[bytes]:
-    """Hand standard input and output to a process that connects them with debugpy; ours go to standard error."""
-    relay = subprocess.Popen([sys.executable, "-m", "moonpost.sim.relay", str(port)])
+def _carry(port: int) -> None:
+    """Hand standard input and output to a process that connects them with debugpy; ours go to standard error.
+
+    It ends when debugpy has said its last word, which is after the end of this process.
+    """
+    subprocess.Popen([sys.executable, "-m", "moonpost.sim.relay", str(port)])
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     os.dup2(2, 1)
-    return relay

@@ -148,6 +148,20 @@ class PolicyDebugger(pdb.Pdb):
                 return (filename, lines[0][1]) if lines else None
         return None
 
+    def do_break(self, arg: str, temporary: Any = 0) -> None:
+        """b FILE:LINE, as pdb has it. In the view of Python a Lua line means the Python line made of it."""
+        if self._view == "py" and ".lua:" in arg:
+            try:
+                place = self._place(Wanted.parse(arg))
+            except ValueError:
+                place = None
+            if place is not None:
+                _, comma, condition = arg.partition(",")
+                arg = f"{place[0]}:{place[1]}{comma}{condition}"
+        super().do_break(arg, temporary)
+
+    do_b = do_break
+
     # --- the end -----------------------------------------------------------------------------------------
 
     def set_quit(self) -> None:
