@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import keyword
 
 LOAD, STORE = ast.Load(), ast.Store()
 
@@ -40,9 +39,8 @@ def literal_value(node: ast.expr) -> object:
 
 
 def attribute(value: ast.expr, *names: str) -> ast.expr:
-    """`value.a.b`; a name that is a Python keyword has an underscore after it, as the library spells it."""
     for text in names:
-        value = ast.Attribute(value=value, attr=text + "_" * keyword.iskeyword(text), ctx=LOAD)
+        value = ast.Attribute(value=value, attr=text, ctx=LOAD)
     return value
 
 
