@@ -32,7 +32,9 @@ class RememberingJournal:
         self.events: list[Event] = []
         self.attempts: list[Attempt] = []
 
-    def received(self, record: Record, at: float) -> None:
+    def received(
+        self, record: Record, at: float, generation: int = 0, decided_by: str = ""
+    ) -> None:
         self.events.append(("R", record.id, ""))
 
     def delivered(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from moonpost.app.events import EventStream
 from moonpost.outbound.answers import Fate, Outcome
 from moonpost.policy.interface import Outcome as Ran
 from moonpost.policy.interface import Policy, PolicyState
@@ -51,10 +52,11 @@ def message_of(record: Record, content: bytes | None) -> Message:
 class DeliveryHooks:
     """`moonpost.queue.settle.Hooks` and `moonpost.outbound.notices.NoticePolicy` over the current generation."""
 
-    def __init__(self, policy: Policy, log: Log, domain_record: Any) -> None:
+    def __init__(self, policy: Policy, log: Log, domain_record: Any, events: EventStream) -> None:
         self._policy = policy
         self._log = log
         self._domain_record = domain_record
+        self._events = events
 
     async def before_requeue(self, record: Record, content: bytes | None, now: float) -> None:
         if self._policy.current().has("core_pre_mailq_message_requeue"):
@@ -106,4 +108,5 @@ class DeliveryHooks:
         ran = answer if isinstance(answer, Ran) else await answer
         if ran.error is not None:
             self._log.panic("scriptlet", f"{callout} error: {ran.error.text}")
+            self._events.policy_failed_for(message, generation.number, callout, ran.error)
         return ran

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from moonpost.app.events import EventStream
 from moonpost.phases.actions import Failed, Run
 from moonpost.phases.asking import panic_lines
 from moonpost.phases.enqueue import Fate, Judged, enqueue_generated
@@ -28,11 +29,19 @@ INTERNAL = Internal(received_at=0.0)
 class Injection:
     """Takes finished messages through the last steps and into the spool."""
 
-    def __init__(self, policy: Policy, keeper: SpoolKeeper, clock: Clock, log: Log) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        keeper: SpoolKeeper,
+        clock: Clock,
+        log: Log,
+        events: EventStream | None = None,
+    ) -> None:
         self._policy = policy
         self._keeper = keeper
         self._clock = clock
         self._log = log
+        self._events = events
 
     async def inject(self, messages: Sequence[Message]) -> None:
         """Judge and keep copies, each with its envelope. SpoolError when they cannot be kept.
@@ -46,7 +55,8 @@ class Injection:
         finally:
             generation.release()
         if kept:
-            await self._keeper.keep(kept, replace(INTERNAL, received_at=self._clock.now()))
+            arrival = replace(INTERNAL, received_at=self._clock.now(), generation=generation.number)
+            await self._keeper.keep(kept, arrival)
 
     async def _judge(self, generation: Generation, message: Message) -> bool:
         accept = Accept()
@@ -54,7 +64,7 @@ class Injection:
         accept.vctx, accept.message = vctx, message
         state = PolicyState(accept=accept, vctx=vctx)
         steps = enqueue_generated(generation, message, accept, vctx, self._clock.now())
-        judged = await self._drive(generation, state, steps)
+        judged = await self._drive(generation, state, steps, message)
         if judged.fate in (Fate.REFUSE, Fate.DEFER):
             verdict = judged.verdict
             said = f"{verdict.code} {verdict.text}" if verdict else "no reason"
@@ -66,7 +76,11 @@ class Injection:
         return judged.fate is Fate.KEEP
 
     async def _drive(
-        self, generation: Generation, state: PolicyState, steps: Generator[Any, Any, Judged]
+        self,
+        generation: Generation,
+        state: PolicyState,
+        steps: Generator[Any, Any, Judged],
+        message: Message,
     ) -> Judged:
         value: Any = None
         while True:
@@ -83,6 +97,10 @@ class Injection:
             elif isinstance(action, Failed):
                 for module, text in panic_lines(action, generation.number):
                     self._log.panic(module, text)
+                if self._events is not None:
+                    self._events.policy_failed_for(
+                        message, generation.number, action.callout, action.error
+                    )
 
 
 class Outbox:

@@ -21,8 +21,9 @@ from moonpost.app.authentication import SchemeAuthenticator
 from moonpost.app.console import start_console
 from moonpost.app.delivery_hooks import DeliveryHooks
 from moonpost.app.engines import message_store, scanners
+from moonpost.app.events import EventStream
 from moonpost.app.listeners import SCOPE, esmtp_listeners, hostname
-from moonpost.app.log import EventStream, ServerLog
+from moonpost.app.log import ServerLog
 from moonpost.app.outbox import Injection, Outbox
 from moonpost.app.storage import Logs, open_logs
 from moonpost.config.diagnostics import ConfigurationError
@@ -37,6 +38,7 @@ from moonpost.policy.host import Host, HostSettings, Reloaded
 from moonpost.policy.limits import Limits
 from moonpost.policy.loader import Loader, LoaderSettings, ScriptStanza
 from moonpost.policy.runner import Runner
+from moonpost.queue.journal import Everybody
 from moonpost.queue.keeper import Internal, SpoolKeeper
 from moonpost.queue.manager import QueueManager
 from moonpost.spool.lmdb_store import LmdbSpool
@@ -71,6 +73,7 @@ class Server:
         self.stopping = asyncio.Event()  # somebody asked the server to stop
         self.logs: Logs
         self.log: ServerLog
+        self.events: EventStream
         self.spool: LmdbSpool
         self.queues: QueueManager
         self.bridge: Bridge
@@ -115,7 +118,8 @@ class Server:
             config, self.clock.now, lambda text, domain: match(SMTP_RULES, text, domain)
         )
         self._stack.callback(self.logs.close)
-        self.log = ServerLog(self.logs.troubles, EventStream(self.logs.events), self.clock.now)
+        self.events = EventStream(self.logs.events, self.clock.now)
+        self.log = ServerLog(self.logs.troubles, self.events)
         heartbeat = asyncio.ensure_future(self._beat())
         self._stack.callback(heartbeat.cancel)
 
@@ -181,18 +185,21 @@ class Server:
             ),
             runner=self._runner,
         )
+        self.host.on_swap.append(self.events.loaded)
+        self.host.on_refusal.append(self.events.load_refused)
         await self.host.start(stanzas(config))
         self._stack.push_async_callback(self.host.stop)
 
     def _build_queues(self, config: Config) -> None:
         name = hostname(config)
+        journal = Everybody(self.logs.mail, self.events)
         self.queues = QueueManager(
             self.spool,
             self.ports.dns,
             self.clock,
             self.live.delivery_option,
             hostname=name,
-            journal=self.logs.mail,
+            journal=journal,
             scope_of=lambda *key: self.config.delivery_scope(*key),
             most_connections=config.option("server_max_outbound_connections"),
         )
@@ -201,13 +208,13 @@ class Server:
             self.spool,
             self.queues.accepted,
             self.live.delivery_option,
-            self.logs.mail,
+            journal,
             self.clock.now,
             hostname=name,
             group_of=lambda binding: self.config.group_of(binding),
         )
-        injection = Injection(self.host, self.keeper, self.clock, self.log)
-        hooks = DeliveryHooks(self.host, self.log, self.queues.domain_record)
+        injection = Injection(self.host, self.keeper, self.clock, self.log, self.events)
+        hooks = DeliveryHooks(self.host, self.log, self.queues.domain_record, self.events)
         self.notices = Notices(
             injection.inject,
             self.live.delivery_option,
@@ -247,6 +254,7 @@ class Server:
                 loop,
                 bouncer=self.notices,
                 authenticator=self._authenticator(settings.name),
+                witness=self.events,
                 tally=tally,
                 now=self.clock.now,
             )

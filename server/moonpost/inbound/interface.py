@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from moonpost.phases.actions import Reception
+from moonpost.phases.actions import Failed, Reception
 from msys.message import Message
 
 
@@ -80,6 +80,19 @@ class Refusal:
     mess: dict[str, str]
     decided_by: str = ""
     message_id: str = ""
+    batch_id: str = ""
+    sender: str = ""
+    recipient: str = ""
+    generation: int = 0
+    discarded: bool = False  # the peer was told that all is well
+
+
+class Witness(Protocol):
+    """Hears of policy that failed, beside the panic log."""
+
+    def policy_failed(self, where: Refusal, failed: Failed) -> None:
+        """where: the session and the message at hand."""
+        ...
 
 
 @dataclass(slots=True)

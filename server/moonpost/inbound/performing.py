@@ -65,12 +65,21 @@ class Performing:
 
     def _note(self, action: Note) -> None:
         assert self.machine is not None
-        state = self.machine.state
         self.service.tally.rejections += 1
         self._counted("rejections")
-        refusal = Refusal(
-            phase=action.phase,
-            module=action.module,
+        refusal = self._circumstances(self.machine, action.phase, action.module, action)
+        self.service.log.reject(refusal, action.code, action.text)
+
+    @staticmethod
+    def _circumstances(
+        machine: Machine, phase: str, module: str, note: Note | None = None
+    ) -> Refusal:
+        """Who is concerned by a refusal or a failure."""
+        state = machine.state
+        message = (note.message if note else None) or state.accept.message
+        return Refusal(
+            phase=phase,
+            module=module,
             remote=state.peer.remote,
             local=state.peer.local,
             conn_id=state.conn_id.text,
@@ -78,10 +87,14 @@ class Performing:
             pathway_group=state.options.pathway_group,
             conn=state.vctx.conn,
             mess=state.vctx.mess,
-            decided_by=action.decided_by,
-            message_id=state.accept.message.id.text if state.accept.message else "",
+            decided_by=note.decided_by if note else "",
+            message_id=message.id.text if message else "",
+            batch_id=message.batch_id.text if message else "",
+            sender=message.sender or "" if message else "",
+            recipient=message.recipient or "" if message else "",
+            generation=state.generation.number,
+            discarded=note.discarded if note else False,
         )
-        self.service.log.reject(refusal, action.code, action.text)
 
     def _counted(self, kind: str) -> None:
         if self.machine is not None:
@@ -93,6 +106,9 @@ class Performing:
         number = machine.state.generation.number if machine is not None else 0
         for module, text in panic_lines(action, number):
             self.service.log.panic(module, text)
+        if machine is not None and self.service.witness is not None:
+            where = self._circumstances(machine, action.callout, action.error.module)
+            self.service.witness.policy_failed(where, action)
 
     # Actions that are waited for
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
-from moonpost.inbound.interface import Authenticator, Book, Bouncer, Keeper, Tally
+from moonpost.inbound.interface import Authenticator, Book, Bouncer, Keeper, Tally, Witness
 from moonpost.inbound.settings import ListenSettings
 from moonpost.policy.interface import Policy
 from msys.ports import Log
@@ -33,6 +33,7 @@ class Service:
     loop: asyncio.AbstractEventLoop
     bouncer: Bouncer | None = None  # None: senders are not told about refused recipients
     authenticator: Authenticator | None = None  # None: every AUTH fails unless policy passes it
+    witness: Witness | None = None
     tally: Tally = field(default_factory=Tally)
     now: Callable[[], float] = time.time
     landing: memoryview = field(default_factory=lambda: memoryview(bytearray(LANDING_BYTES)))

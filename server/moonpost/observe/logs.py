@@ -109,7 +109,9 @@ class MailLogs:
         self._log_transient = log_transient_failures
         self._hires = hires
 
-    def received(self, record: Record, at: float) -> None:
+    def received(
+        self, record: Record, at: float, generation: int = 0, decided_by: str = ""
+    ) -> None:
         if self._main is not None:
             self._main.write(formats.reception(record, at, self._hires))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from moonpost.phases import replies
-from moonpost.phases.actions import Bounce, Keep, Note, Steps, Stored
+from moonpost.phases.actions import Bounce, Keep, Note, Reception, Steps, Stored
 from moonpost.phases.answering import answer, discarded, refused
 from moonpost.phases.asking import ask, tell
 from moonpost.phases.content import Problem
@@ -146,9 +146,11 @@ def _fan_out(session: SessionState, transaction: Transaction, said: Verdict | No
         for copy, one in zip(staying, judged, strict=True):
             if one.fate is Fate.REFUSE and one.verdict is not None:
                 refusals.append((copy, one.verdict))
-                yield from refused(session, one.verdict, moment)
+                yield from refused(session, one.verdict, moment, copy)
         staying = [copy for copy, one in zip(staying, judged, strict=True) if one.fate is Fate.KEEP]
-    failure = yield from _store(session, transaction, staying, refusals)
+    reception = session.reception(transaction)
+    reception.decided_by = said.decided_by if said is not None else ""
+    failure = yield from _store(session, reception, staying, refusals)
     if failure is not None:
         yield from answer(session, failure, DATA_SPOOL, replies.OK_NOOP)
         return
@@ -247,7 +249,7 @@ def _latest(said: Verdict | None, judged: list[Judged]) -> Verdict | None:
 
 def _store(
     session: SessionState,
-    transaction: Transaction,
+    reception: Reception,
     staying: list[Message],
     refusals: list[tuple[Message, Verdict]],
 ) -> Generator[Any, Any, Verdict | None]:
@@ -257,7 +259,7 @@ def _store(
         if stored is not Stored.KEPT:
             return NOT_STORED[stored]
     if staying:
-        stored = yield Keep(staying, session.reception(transaction))
+        stored = yield Keep(staying, reception)
         if stored is not Stored.KEPT:
             return NOT_STORED[stored]
     return None

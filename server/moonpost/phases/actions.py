@@ -72,6 +72,8 @@ class Note:
     state: int  # the MC_STATE number that core_log_rejection sees
     module: str  # who refused: `scriptlet`, or the part of the server
     decided_by: str = ""
+    message: Message | None = None  # whom it is about, when that is not the message at hand
+    discarded: bool = False  # the peer is told that all is well
 
 
 @dataclass(slots=True)
@@ -143,6 +145,7 @@ class Reception:
     local: str
     received_at: float
     generation: int = 0
+    decided_by: str = ""  # the line of policy that spoke last
     auth_user: str = ""
     utf8: bool = False
     eight_bit: bool = False

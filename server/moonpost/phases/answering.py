@@ -26,8 +26,10 @@ def answer(session: SessionState, verdict: Verdict, moment: Moment, yes: bytes) 
         yield from close(session)
 
 
-def refused(session: SessionState, verdict: Verdict, moment: Moment) -> Steps:
-    """The reject log and its hook."""
+def refused(
+    session: SessionState, verdict: Verdict, moment: Moment, message: Message | None = None
+) -> Steps:
+    """The reject log and its hook. message: the copy that is refused, when it is not the one at hand."""
     text = verdict.text
     yield Note(
         verdict.code,
@@ -36,6 +38,7 @@ def refused(session: SessionState, verdict: Verdict, moment: Moment) -> Steps:
         moment.state,
         verdict.module,
         verdict.decided_by,
+        message,
     )
     values = {
         "now": int(session.now),
@@ -53,7 +56,16 @@ def discarded(session: SessionState, message: Message, moment: Moment) -> Steps:
     if message.discarded is not None:
         code, _, text = message.discarded.partition(" ")
         line = deciding_line(session.vctx)
-        yield Note(int(code), text, moment.log_phase, moment.state, "scriptlet", line)
+        yield Note(
+            int(code),
+            text,
+            moment.log_phase,
+            moment.state,
+            "scriptlet",
+            line,
+            message,
+            discarded=True,
+        )
 
 
 def bad_command(session: SessionState, reply: bytes) -> Steps:

@@ -75,6 +75,8 @@ class Host:
         self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_swap: list[Callable[[Generation], None]] = []
+        # with the number of the generation that stays, and why
+        self.on_refusal: list[Callable[[int, list[str]], None]] = []
 
     # --- for sessions ------------------------------------------------------------------------------------
 
@@ -114,6 +116,8 @@ class Host:
                     "scriptlet",
                     f"reload refused; generation {self.current().number} stays in force",
                 )
+                for tell in self.on_refusal:
+                    tell(self.current().number, failed.problems)
                 return Reloaded(
                     False, self.current().number, problems=failed.problems, policy_refused=True
                 )

@@ -26,7 +26,12 @@ class Attempt:
 class Journal(Protocol):
     """Where the events of mail go."""
 
-    def received(self, record: Record, at: float) -> None: ...
+    def received(
+        self, record: Record, at: float, generation: int = 0, decided_by: str = ""
+    ) -> None:
+        """It is in the spool. generation, decided_by: of the policy that let it in; the line when one spoke."""
+        ...
+
     def delivered(self, record: Record, attempt: Attempt, outcome: Outcome) -> None: ...
     def deferred(self, record: Record, attempt: Attempt, outcome: Outcome) -> None: ...
     def failed(self, record: Record, attempt: Attempt, outcome: Outcome) -> None: ...
@@ -38,9 +43,11 @@ class Everybody:
     def __init__(self, *journals: Journal) -> None:
         self._journals = journals
 
-    def received(self, record: Record, at: float) -> None:
+    def received(
+        self, record: Record, at: float, generation: int = 0, decided_by: str = ""
+    ) -> None:
         for journal in self._journals:
-            journal.received(record, at)
+            journal.received(record, at, generation, decided_by)
 
     def delivered(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:
         for journal in self._journals:
@@ -58,7 +65,9 @@ class Everybody:
 class Silence:
     """A journal that nobody reads."""
 
-    def received(self, record: Record, at: float) -> None:
+    def received(
+        self, record: Record, at: float, generation: int = 0, decided_by: str = ""
+    ) -> None:
         pass
 
     def delivered(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:

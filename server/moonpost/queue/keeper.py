@@ -37,6 +37,10 @@ class Arrival(Protocol):
     @property
     def received_at(self) -> float: ...
     @property
+    def generation(self) -> int: ...
+    @property
+    def decided_by(self) -> str: ...
+    @property
     def auth_user(self) -> str: ...
     @property
     def utf8(self) -> bool: ...
@@ -56,6 +60,8 @@ class Internal:
     conn_id: str = "00/00-00000-00000000"
     remote: str = ""
     local: str = ""
+    generation: int = 0
+    decided_by: str = ""
     auth_user: str = ""
     utf8: bool = False
     eight_bit: bool = False
@@ -87,7 +93,7 @@ class SpoolKeeper:
         await self._spool.commit(puts)
         now = self._now()
         for put in puts:
-            self._journal.received(put.record, now)
+            self._journal.received(put.record, now, reception.generation, reception.decided_by)
         self._accepted([(put.record, put.content) for put in puts])
 
     def _puts(self, messages: Sequence[Message], reception: Arrival) -> list[Put]:

@@ -42,7 +42,9 @@ class Rates:
     def __init__(self) -> None:
         self.tallies: dict[QueueName, Tally] = {}
 
-    def received(self, record: Record, at: float) -> None:
+    def received(
+        self, record: Record, at: float, generation: int = 0, decided_by: str = ""
+    ) -> None:
         pass
 
     def delivered(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:

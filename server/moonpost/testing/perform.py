@@ -67,12 +67,12 @@ def _soon(look: Callable[[], str]) -> str:
 
 
 def _decided_by(stage: Stage, events_before: int) -> str:
-    """Who decided the last refusal of this act, from the event stream."""
+    """Who decided the last refusal or discard of this act, from the event stream."""
 
     def look() -> str:
         for line in reversed(stage.log("events.json").splitlines()[events_before:]):
             event = json.loads(line)
-            if event["event"] == "reject":
+            if event["event"] in ("reject", "discarded"):
                 return str(event.get("decided_by", ""))
         return ""
 
