@@ -10,9 +10,6 @@ from typing import Any
 
 import click
 
-from moonpost.app.server import Server
-from moonpost.cli.serve import serve as run_server
-from moonpost.cli.serve import usable
 from moonpost.cli.sim import REFUSALS, UNUSABLE, SessionOptions, prepare, session_options, simulate
 from moonpost.policy.limits import Limits
 from moonpost.policy.runner import Runner
@@ -104,6 +101,10 @@ def _debug_session(
 def _debug_server(
     targets: tuple[Path, ...], view: str, dap: str | None, wanted: list[Wanted]
 ) -> None:
+    # The whole server takes half a second to load; a simulated session does not wait for it.
+    from moonpost.app.server import Server
+    from moonpost.cli.serve import serve, usable
+
     if len(targets) != 1:
         raise click.UsageError("--serve takes exactly one configuration")
     config = usable(targets[0])
@@ -112,7 +113,7 @@ def _debug_server(
         Runner if announce is None else partial(AnnouncingRunner, about_to_run=announce)
     )
     server = Server(config, view=view, limits=UNLIMITED, runner=runner)
-    raise SystemExit(asyncio.run(run_server(server)))
+    raise SystemExit(asyncio.run(serve(server)))
 
 
 def _debugger(

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from moonpost.adapters.database import url_of
 from moonpost.adapters.files import PolicyFiles
 from moonpost.sim.zone import Records, look_up
 from msys.ports import DnsAnswer, HttpReply, PortError
@@ -133,6 +132,10 @@ def _copied(uri: str, into: sqlite3.Connection) -> bool:
     """Copy an SQLite file into memory; whether the datasource is one, there or not."""
     if not uri:
         return False
+    from moonpost.adapters.database import (
+        url_of,
+    )  # loads SQLAlchemy: only when there is a datasource
+
     url = url_of(uri)
     if not url.drivername.startswith("sqlite"):
         return False

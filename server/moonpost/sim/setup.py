@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from moonpost.app.listeners import SCOPE, session_options
-from moonpost.app.ports import absolute_uri
-from moonpost.app.server import stanzas
 from moonpost.config.diagnostics import ConfigurationError, is_error
 from moonpost.config.model import Config, examine, load
 from moonpost.phases.options import SessionOptions
@@ -56,11 +54,15 @@ class Setup:
 
     def datasources(self) -> dict[str, list[str]]:
         """Name to URIs, relative SQLite paths made absolute."""
+        stanzas = self.config.modules("datasource")
+        if not stanzas:
+            return {}
+        from moonpost.app.ports import absolute_uri  # half a second of libraries: only when asked
+
+        folder = self.config.folder
         return {
-            stanza["instance"]: [
-                absolute_uri(uri, self.config.folder) for uri in stanza["uri"] or ()
-            ]
-            for stanza in self.config.modules("datasource")
+            stanza["instance"]: [absolute_uri(uri, folder) for uri in stanza["uri"] or ()]
+            for stanza in stanzas
         }
 
     def story(self) -> Path | None:
@@ -114,7 +116,7 @@ def _file(target: Path) -> Path:
 
 def _of_configuration(path: Path) -> Setup:
     config = load(str(path))
-    scripts = stanzas(config)
+    scripts = [ScriptStanza(script.name, script.source) for script in config.scripts()]
     roots = [Path(folder) for folder in config.script_folders]
     files = [next((p for p in candidates(s.source, roots) if p.is_file()), None) for s in scripts]
     folders = dict.fromkeys(file.parent for file in files if file is not None)

@@ -38,7 +38,9 @@ def test_a_session_of_a_server_is_stepped_through(start: Any, folder: Path) -> N
     zone = ZoneServer({})
     config.write_text(CONFIGURATION.replace("{dns}", zone.address), encoding="utf-8")
     process = start("--serve", config, "-b", "mine/policy.lua:25")
-    ready = json.loads(process.stdout.readline())
+    line = process.stdout.readline()
+    assert line, process.stderr.read().decode()
+    ready = json.loads(line)
     port = int(ready["listeners"]["esmtp"][0].rpartition(":")[2])
     said: list[int] = []
 
