@@ -15,11 +15,13 @@ from typing import Any
 
 from moonpost.adapters.files import PolicyFiles
 from moonpost.sim.zone import Records, look_up
-from msys.ports import DnsAnswer, HttpReply, PortError
+from msys.ports import DnsAnswer, Envelope, HttpReply, PortError, SpamReport, VirusReport
 from msys.testing.fakes import FakeDatabase
 
 Note = Callable[[str, str, str], None]  # kind, question, answer
 
+Options = Mapping[str, Any]
+EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -88,6 +90,42 @@ class SimulatedSnmp:
         community: str | None,
     ) -> None:
         self._note("snmp", f"{oid} {variable} {kind} {value}", "not sent")
+
+
+class SimulatedScanners:
+    """The Scanners port: virus engines that know the EICAR test file and nothing else; no spam engine answers.
+
+    virus, modules: options by name, as the configuration has them.
+    """
+
+    def __init__(
+        self, virus: Mapping[str, Options], modules: Mapping[str, Options], note: Note
+    ) -> None:
+        self._virus, self._modules, self._note = virus, modules, note
+
+    def settings(self, module: str) -> Options | None:
+        return self._virus.get(module, self._modules.get(module))
+
+    def virus_engines(self) -> Sequence[str]:
+        return list(self._virus)
+
+    def virus(self, engine: str, content: bytes) -> VirusReport:
+        if engine not in self._virus:
+            raise PortError("NO_ENGINE", f"no virus engine '{engine}' is configured")
+        infected = EICAR in content
+        report = (
+            VirusReport("infected", "Eicar-Test-Signature", "Eicar-Test-Signature FOUND")
+            if infected
+            else VirusReport("clean", "", "OK")
+        )
+        self._note("scanner", f"{engine} ({len(content)} bytes)", report.reply)
+        return report
+
+    def spam(self, module: str, content: bytes, envelope: Envelope) -> SpamReport:
+        if module not in self._modules:
+            raise PortError("NO_ENGINE", f"no engine is configured behind '{module}'")
+        self._note("scanner", f"{module} ({len(content)} bytes)", "UNREACHABLE")
+        raise PortError("UNREACHABLE", f"{module}: a simulation has no such engine")
 
 
 class ReadOnlyFiles(PolicyFiles):

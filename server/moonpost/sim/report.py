@@ -19,7 +19,7 @@ VERSION = 1
 class Asked:
     """One question to the outside, and what it was told."""
 
-    kind: str  # dns, http, snmp
+    kind: str  # dns, http, snmp, scanner
     what: str
     answer: str
 

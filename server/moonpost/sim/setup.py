@@ -7,9 +7,10 @@ Reads files; starts nothing. Beside a script its folder may hold what the script
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from moonpost.app.listeners import SCOPE, session_options
 from moonpost.config.diagnostics import ConfigurationError, is_error
@@ -25,6 +26,7 @@ STORY = "session.txt"
 HOSTNAME = "mx.sim.test"
 # What holds where no configuration says otherwise.
 BARE = f'hostname = "{HOSTNAME}"\n'
+Engines = Mapping[str, Mapping[str, Any]]
 
 
 class Unusable(Exception):
@@ -64,6 +66,15 @@ class Setup:
             stanza["instance"]: [absolute_uri(uri, folder) for uri in stanza["uri"] or ()]
             for stanza in stanzas
         }
+
+    def engines(self) -> tuple[Engines, Engines]:
+        """Options of virus engines and of anti-spam modules, by name."""
+        if not self.config.modules("scanner"):
+            return {}, {}
+        from moonpost.app.engines import engines  # loads every client: only when one is configured
+
+        found = engines(self.config)
+        return found.virus, found.modules
 
     def story(self) -> Path | None:
         """The only script's session script, if there is one."""

@@ -30,6 +30,7 @@ from moonpost.sim.outside import (
     SimulatedDatabase,
     SimulatedDns,
     SimulatedHttp,
+    SimulatedScanners,
     SimulatedSnmp,
 )
 from moonpost.sim.player import Player
@@ -40,7 +41,7 @@ from moonpost.sim.watching import AboutToRun, Watcher
 from msys.message import Message
 from msys.ports import Ports
 from msys.ports.memory_state import MemoryState
-from msys.testing.fakes import FakeClock, FakeLog
+from msys.testing.fakes import FakeClock, FakeLog, FakeStore
 
 NEVER_S = 10.0**9  # half a minute of virtual time must not make the host look for changed files
 
@@ -135,6 +136,8 @@ class Simulation:
             pools=pools,
             sessions=self.book,
             snmp=SimulatedSnmp(asked),
+            scanners=SimulatedScanners(*setup.engines(), asked),
+            mstore=None if config.module("mstore") is None else FakeStore(),
         )
         loader = Loader(
             LoaderSettings(

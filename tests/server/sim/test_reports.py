@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from moonpost.cli.sim import command
+from moonpost.sim.outside import EICAR
 
 HEAD = 'require("msys.core") require("msys.extended.message") require("msys.extended.vctx")\nlocal mod = {}\n'
 TAIL = '\nmsys.registerModule("mine", mod)\n'
@@ -341,3 +342,27 @@ def test_what_cannot_be_used_is_said(
     assert result.exit_code == 2
     assert words in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_virus_engines_know_the_test_file(tmp_path: Path) -> None:
+    script(
+        tmp_path,
+        """
+        require("msys.av")
+        function mod:validate_data(msg, ac, vctx)
+          msys.av.scan("clamav", msg, vctx)
+          return 0
+        end
+        """,
+    )
+    config = tmp_path / "ecelerity.conf"
+    config.write_text(
+        'scanner "clamav" {} inbound_audit {} alerting {}\n'
+        'scriptlet "scriptlet" { script "mine" { source = "mine/policy" } }\n'
+        'ESMTP_Listener { open_relay = true Listen ":25" {} }\n'
+    )
+    message = tmp_path / "eicar.eml"
+    message.write_bytes(b"Subject: x\n\n" + EICAR + b"\n")
+    for given, answer in (([], "OK"), (["-m", message], "Eicar-Test-Signature FOUND")):
+        (asked,) = callouts(report(config, *given))["validate_data"]["asked"]
+        assert (asked["kind"], asked["answer"]) == ("scanner", answer)
