@@ -30,6 +30,8 @@ SAMPLES = HERE.parents[1] / "samples"
 LUAC = shutil.which("luac5.1")
 LISTED = re.compile(r"\s+\d+\s+\[(\d+)\]\s+(\w+)")
 VIEWS = ("lua", "py")
+# Programs that no operator makes acceptable to stock Lua
+REFUSED = {"statements: a call statement with a string"}  # a bracket on a new line
 
 # Operators of the dialect -> stock ones that compile to code at the same place
 MASK = {"!=": "~=", "|": "+", "&": "+", "^^": "+", "<<": "+", ">>": "+", "\\": "/"}
@@ -50,22 +52,24 @@ def programs() -> list[Program]:
         Program(str(path.relative_to(SAMPLES)), path.read_bytes(), "thr")
         for path in sorted(SAMPLES.rglob("*.lua"))
     ]
-    return found + [
+    found += [
         Program(f"{case.path.stem}: {case.name}", case.lua.encode("utf-8"), case.std)
         for case in all_cases(HERE / "cases")
     ]
+    return [program for program in found if program.name not in REFUSED]
 
 
 def listing(program: Program, folder: Path) -> dict[int, set[str]]:
-    """Line to the instructions that luac puts there; empty when stock Lua refuses the program."""
+    """Line to the instructions that luac puts there."""
     path = folder / "program.lua"
     path.write_bytes(masked(program))
     assert LUAC is not None
     done = subprocess.run(
         [LUAC, "-l", "-p", path], capture_output=True, text=True, timeout=20, check=False
     )
+    assert not done.returncode, f"{done.stderr}: add an operator to MASK, or the name to REFUSED"
     found: dict[int, set[str]] = {}
-    for match in map(LISTED.match, done.stdout.splitlines() if not done.returncode else ()):
+    for match in map(LISTED.match, done.stdout.splitlines()):
         if match:
             found.setdefault(int(match[1]), set()).add(match[2])
     return found
@@ -198,8 +202,6 @@ def excuse(shape: Shape, line: int, instructions: set[str]) -> str:
 @pytest.mark.parametrize("program", programs(), ids=lambda program: program.name)
 def test_a_debugger_can_stop_where_lua_can(program: Program, tmp_path: Path) -> None:
     listed = listing(program, tmp_path)
-    if not listed:
-        pytest.skip("stock Lua refuses this program")
     shape = Shape(program)
     text = program.data.decode("utf-8", "replace").splitlines()
     for view in VIEWS:
