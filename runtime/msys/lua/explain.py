@@ -14,7 +14,7 @@ from types import CodeType
 
 from msys.lua.errors import LuaError, OperandError, OperationError
 from msys.lua.linemap import What, map_of
-from msys.lua.stack import Level, is_helper, levels_of
+from msys.lua.stack import Level, is_helper, is_host, levels_of
 
 _log = logging.getLogger("msys.lua")
 
@@ -76,6 +76,9 @@ def _translated(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory"
     code = _raising_code(error)
+    if spot is not None and spot.map is not None and spot.map.python:
+        if code is None or not is_host(code):  # policy written in Python, or a library it calls
+            return f"{where}{error.__class__.__name__}: {error}".removesuffix(": ")
     if code is not None and map_of(code) is not None and spot is not None:
         for pattern, words in _NATIVE:
             match = pattern.search(str(error))

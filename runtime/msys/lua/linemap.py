@@ -22,13 +22,15 @@ class LineMap:
     """The map of one module.
 
     source: the chunk name that error texts show. lines: Python line to Lua line. marks: exact expression to its Lua
-    line and name. identical: the code was compiled with Lua's own lines.
+    line and name. identical: the code was compiled with Lua's own lines. python: it was written in Python, and its
+    errors are told in Python's words.
     """
 
     source: str
     lines: Mapping[int, int] = field(default_factory=dict)
     marks: Mapping[Place, tuple[int, What]] = field(default_factory=dict)
     identical: bool = False
+    python: bool = False
     known: Sequence[int] = field(
         init=False, repr=False, compare=False
     )  # the mapped Python lines in order
@@ -44,6 +46,7 @@ class LineMap:
             lines={int(line): int(lua) for line, lua in data.get("lines", {}).items()},
             marks={tuple(mark[:4]): (mark[4], mark[5]) for mark in data.get("marks", [])},
             identical=bool(data.get("identical", False)),
+            python=bool(data.get("python", False)),
         )
 
     def lua_line(self, python_line: int) -> int:

@@ -43,6 +43,11 @@ def is_helper(code: CodeType) -> bool:
     return code.co_filename.startswith(_HERE)
 
 
+def is_host(code: CodeType) -> bool:
+    """Whether this is code of `msys`, the language or a function that policy calls."""
+    return code.co_filename.startswith(_HOST)
+
+
 def _level(code: CodeType, instruction: int) -> Level | None:
     line_map = map_of(code)
     if line_map is not None:

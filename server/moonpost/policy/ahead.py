@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import lua2py
+from moonpost.policy import handmade
 from moonpost.policy.compiling import Compiled, Module
 from moonpost.policy.facts import Facts, siblings, siblings_json
 from moonpost.policy.search import Found, SourceRefused, find
@@ -79,9 +80,13 @@ class Ahead:
         content = found.path.read_bytes()
         sha256 = hashlib.sha256(content).hexdigest()
         if found.language == "python":
-            text = content.decode("utf-8")
-            module = Module(found, sha256, text, {}, found.path, lua2py.Siblings())
+            made = handmade.read(found, content)
+            self._result.problems += made.problems
+            own_map = handmade.line_map(found)
+            module = Module(found, sha256, made.text, own_map, found.path, lua2py.Siblings())
             self._result.modules[path] = module
+            for required in made.requires:
+                self._gather(required)
             return
         python, line_map = found.path.with_suffix(".py"), found.path.with_suffix(".map.json")
         try:

@@ -15,6 +15,7 @@ from typing import Any
 
 import lua2py
 from lua2py.source import SourceFile
+from moonpost.policy import handmade
 from moonpost.policy.cache import CompileCache, key_of
 from moonpost.policy.facts import Facts, siblings_json
 from moonpost.policy.facts import siblings as siblings_of
@@ -74,6 +75,7 @@ class Compilation:
         self._result = Compiled()
         self._sources: dict[str, tuple[Found, bytes, str]] = {}
         self._facts: dict[str, Facts] = {}
+        self._handmade: dict[str, handmade.Handmade] = {}
 
     def run(self, names: Sequence[str]) -> Compiled:
         """Compile the files behind `names` and everything they require by literal name."""
@@ -108,8 +110,13 @@ class Compilation:
         self._sources[path] = (found, content, hashlib.sha256(content).hexdigest())
         if found.language == "lua":
             facts = self._facts[path] = self._analyse(path)
-            for required in facts.requires:
-                self._gather(required)
+            requires: Sequence[str] = facts.requires
+        else:
+            made = self._handmade[path] = handmade.read(found, content)
+            self._result.problems += made.problems
+            requires = made.requires
+        for required in requires:
+            self._gather(required)
         return path
 
     def _analyse(self, path: str) -> Facts:
@@ -137,8 +144,9 @@ class Compilation:
     def _translate(self, path: str) -> None:
         found, content, sha256 = self._sources[path]
         if found.language == "python":
+            text, line_map = self._handmade[path].text, handmade.line_map(found)
             self._result.modules[path] = Module(
-                found, sha256, content.decode("utf-8"), {}, found.path, lua2py.Siblings()
+                found, sha256, text, line_map, found.path, lua2py.Siblings()
             )
             return
         others = [facts for other, facts in self._facts.items() if other != path]

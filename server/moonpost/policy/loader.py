@@ -72,7 +72,8 @@ class Script:
 
 def execute(module: Module, view: str, args: tuple[Any, ...] = ()) -> tuple[str, Any]:
     """Run a module's text in a fresh namespace; returns its code's file name, and what the chunk returned."""
-    name = "policy." + module.found.shown.removesuffix(".lua").replace("/", ".").replace("-", "_")
+    name = Path(module.found.shown).with_suffix("").as_posix()
+    name = "policy." + name.replace("/", ".").replace("-", "_")
     namespace = ModuleType(name).__dict__
     namespace["__file__"] = str(module.filename)
     namespace["ARGS"] = args

@@ -22,6 +22,7 @@ from moonpost.sim.zone import Records, of_files, of_options
 
 CONFIGURATION = "ecelerity.conf"
 POLICY = "policy.lua"
+PYTHON_POLICY = "policy.py"  # written by hand: there is no Lua beside it
 STORY = "session.txt"
 HOSTNAME = "mx.sim.test"
 # What holds where no configuration says otherwise.
@@ -119,7 +120,7 @@ def _file(target: Path) -> Path:
         raise Unusable(f"{target}: no such file or folder")
     if not path.is_dir():
         return path
-    for name in (POLICY, CONFIGURATION):
+    for name in (POLICY, PYTHON_POLICY, CONFIGURATION):
         if (path / name).is_file():
             return path / name
     raise Unusable(f"{target}: the folder has neither {POLICY} nor {CONFIGURATION}; name a file")
