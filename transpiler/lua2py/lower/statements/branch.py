@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 
 from lua2py import tree
 from lua2py.facts.functions import is_multiple
@@ -27,7 +28,7 @@ def lower_if(ctx: Context, node: tree.If) -> list[ast.stmt]:
         made[-1].orelse = block_body(ctx, node.blocks[-1])
         if len(made[-1].orelse) == 1 and isinstance(made[-1].orelse[0], ast.If):
             ctx.layout.nested_else.add(made[-1])
-    for outer, inner in zip(made, made[1:], strict=False):
+    for outer, inner in itertools.pairwise(made):
         outer.orelse = [inner]
     ctx.branches[node] = made
     return [made[0]]
@@ -42,7 +43,9 @@ def lower_return(ctx: Context, node: tree.Return) -> list[ast.stmt]:
     if arity is None:
         return [build.returned(returned_any(ctx, node.values))]
     if arity == 0:
-        found: list[ast.stmt] = [build.expression(ctx.value_of_call(value)) for value in node.values]
+        found: list[ast.stmt] = [
+            build.expression(ctx.value_of_call(value)) for value in node.values
+        ]
         return [*found, build.returned(None)]
     values = exactly(ctx, node.values, arity)
     if not isinstance(values, list):
