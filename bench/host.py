@@ -12,6 +12,9 @@ from typing import Any
 
 from msys.lua import Table, tostring
 
+Array = Callable[
+    ..., Any
+]  # what makes a list of the host language from a sequence, or an empty one
 ROW = Table({"used": "3", "quota": "10"})
 CASES: Sequence[dict[str, Any]] = (  # one message each; plain data, so that it can be written as Lua
     {
@@ -67,11 +70,9 @@ CASES: Sequence[dict[str, Any]] = (  # one message each; plain data, so that it 
 class Message:
     """A message whose headers are ready."""
 
-    def __init__(
-        self, case: dict[str, Any], number: int, empty: Callable[[list[str]], Any]
-    ) -> None:
-        self._list = empty
-        self.headers: dict[str, Any] = {name: empty(v) for name, v in case["headers"].items()}
+    def __init__(self, case: dict[str, Any], number: int, array: Array) -> None:
+        self._array = array
+        self.headers: dict[str, Any] = {name: array(v) for name, v in case["headers"].items()}
         self.context: dict[str, str] = {}
         self.sender = case["sender"]
         self.recipient = case["recipient"]
@@ -85,8 +86,8 @@ class Message:
 
     def header(self, name: str, value: Any = None, how: Any = None) -> Any:
         if value is None:
-            return self.headers.get(name) or self._list([])
-        self.headers[name] = self._list([value])
+            return self.headers.get(name) or self._array()
+        self.headers[name] = self._array((value,))
 
     def context_set(self, _: int, name: str, value: str) -> None:
         self.context[name] = value
@@ -139,29 +140,27 @@ class Context:
         self.tarpit_s = seconds
 
 
-def stub_of_msys(empty: Callable[[list[str]], Any], row: Any) -> Any:
-    """The functions of `msys` that the samples call."""
-
-    def dns_lookup(name: str, kind: str) -> Any:
-        return (empty(["listed"]), None) if kind == "TXT" else (empty(["127.0.0.2"]), None)
-
-    return SimpleNamespace(
-        core=SimpleNamespace(
-            VALIDATE_CONT=0, VALIDATE_DONE=1, VCTX_CONN=0, VCTX_MESS=1, get_now_ts=lambda: 1700000000
-        ),
-        cidr=SimpleNamespace(query=lambda name: "outside"),
-        audit_series=SimpleNamespace(add=lambda *_: None, count=lambda *_: 2),
-        validate=SimpleNamespace(opendkim=SimpleNamespace(sign=lambda *_: None)),
-        db=SimpleNamespace(fetch_row=row),
-        dnsLookup=dns_lookup,
-    )  # fmt: skip
+def array(values: Sequence[str] = ()) -> Table:
+    """A Lua table of values; of one or of none as cheaply as Lua makes them."""
+    if len(values) > 1:
+        return Table.array(*values)
+    return Table({1: values[0]}) if values else Table()
 
 
-def table_of(values: list[str]) -> Any:
-    return Table.array(*values)
+def _dns_lookup(name: str, kind: str) -> Any:
+    return (array(("listed",)), None) if kind == "TXT" else (array(("127.0.0.2",)), None)
 
 
-STUB = stub_of_msys(table_of, lambda *_: (ROW, None))
+STUB = SimpleNamespace(  # the functions of `msys` that the samples call
+    core=SimpleNamespace(
+        VALIDATE_CONT=0, VALIDATE_DONE=1, VCTX_CONN=0, VCTX_MESS=1, get_now_ts=lambda: 1700000000
+    ),
+    cidr=SimpleNamespace(query=lambda name: "outside"),
+    audit_series=SimpleNamespace(add=lambda *_: None, count=lambda *_: 2),
+    validate=SimpleNamespace(opendkim=SimpleNamespace(sign=lambda *_: None)),
+    db=SimpleNamespace(fetch_row=lambda *_: (ROW, None)),
+    dnsLookup=_dns_lookup,
+)
 
 
 class Host:
@@ -174,7 +173,7 @@ class Host:
         self,
         callouts: Sequence[tuple[str, Sequence[str]]],
         *,
-        array: Callable[[list[str]], Any] = table_of,
+        array: Array = array,
         table: Callable[[], Any] = Table,
     ) -> None:
         self._callouts = callouts

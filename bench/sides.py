@@ -63,7 +63,7 @@ def compiled(path: Path, *, stub: bool = False) -> tuple[InProcess, Callouts]:
     translation = lua2py.translate(source)
     if not translation.ok:
         raise SystemExit("\n".join(d.render(source) for d in translation.diagnostics))
-    code, _ = lua2py.load_module(translation, filename=str(path))
+    code, _ = lua2py.load_module(translation, filename=f"{path}.py")
     return _loaded("compiled", code, stub=stub)
 
 
@@ -161,8 +161,8 @@ def under_lupa(path: Path) -> InProcess:
         return InProcess("lupa", chunk, Host(()))
     host = Host(
         callouts_of(Table(registered)),
-        array=lambda values: lua.table_from(values),
-        table=lambda: lua.table(),
+        array=lambda values=(): lua.table_from(values),
+        table=lua.table,
     )
     return InProcess("lupa", host.work_of(registered), host)
 

@@ -123,7 +123,8 @@ def spam(
     options = None if found is None else found.settings(module)
     if found is None or options is None:
         raise PortError(
-            "NO_ENGINE", f"no engine is configured: add a stanza `scanner \"{module}\" {{ engine daemon }}`"
+            "NO_ENGINE",
+            f'no engine is configured: add a stanza `scanner "{module}" {{ engine daemon }}`',
         )
     content = message.content
     largest = int(options.get("max_size") or 0)

@@ -116,9 +116,7 @@ def chunk_id(name: str) -> str:
 _runs = 0
 
 
-def run_translation(
-    translation: Translation, args: tuple[Any, ...] = (), view: str = "py"
-) -> Any:
+def run_translation(translation: Translation, args: tuple[Any, ...] = (), view: str = "py") -> Any:
     """Execute a module in the environment that has been entered; its result."""
     global _runs
     _runs += 1

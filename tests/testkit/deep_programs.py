@@ -20,8 +20,38 @@ _STRINGS = [
     "", "a", "hello", "Hello World", "10", "0x1F", " 3 ", "1e2", "x=1,y=2", "a.b.c", "%d", "%", "{}", "{x}", "a'b", 'q\\"q',
     "tab\\tnew\\n", "\\0z", "\\200", "Grüße", "--", "]]", "\\\\",
 ]  # fmt: skip
-_PATTERNS = ["l", "%a+", "(%w+)=(%w+)", "^h", "o$", "[%s,]+", ".", "(.)(.)", "%d*", "()l", "x-", "%.", "[^a]", "%f[%w]%w+", "b(.-)c"]
-_FORMATS = ["%d", "%5d", "%-5d|", "%05.1f", "%g", "%x", "%s", "%q", "%10s", "%.3s", "%c", "%e", "%i%%"]
+_PATTERNS = [
+    "l",
+    "%a+",
+    "(%w+)=(%w+)",
+    "^h",
+    "o$",
+    "[%s,]+",
+    ".",
+    "(.)(.)",
+    "%d*",
+    "()l",
+    "x-",
+    "%.",
+    "[^a]",
+    "%f[%w]%w+",
+    "b(.-)c",
+]
+_FORMATS = [
+    "%d",
+    "%5d",
+    "%-5d|",
+    "%05.1f",
+    "%g",
+    "%x",
+    "%s",
+    "%q",
+    "%10s",
+    "%.3s",
+    "%c",
+    "%e",
+    "%i%%",
+]
 _EVENTS = "__add __sub __mul __div __mod __pow __concat".split()
 _OPERATORS = dict(zip(_EVENTS, "+ - * / % ^ ..".split(), strict=True))
 
@@ -70,7 +100,9 @@ class DeepMaker:
     def declare(self, name: str, kind: str) -> None:
         self.scopes[-1][name] = kind
 
-    def body(self, names: dict[str, str], count: int, varargs: bool | None = None, loop: bool = False) -> None:
+    def body(
+        self, names: dict[str, str], count: int, varargs: bool | None = None, loop: bool = False
+    ) -> None:
         self.scopes.append(dict(names))
         self.varargs.append(self.varargs[-1] if varargs is None else varargs)
         self.loop.append(loop if varargs is None else False)
@@ -106,11 +138,22 @@ class DeepMaker:
             return f"({self.boolean(d)} and {self.number(d)} or {self.number(d)})"
 
         def library(d: int) -> str:
-            form = r.choice(["math.floor({})", "math.abs({})", "math.max({}, {})", "math.min({}, {})", "-({})", "tonumber({})"])
+            form = r.choice(
+                [
+                    "math.floor({})",
+                    "math.abs({})",
+                    "math.max({}, {})",
+                    "math.min({}, {})",
+                    "-({})",
+                    "tonumber({})",
+                ]
+            )
             return form.format(self.number(d), self.number(d))
 
         def length(d: int) -> str:
-            return r.choice([f"#{self.string(d)}", f"({self.string(d)}):len()", f"#{self.array(d)}"])
+            return r.choice(
+                [f"#{self.string(d)}", f"({self.string(d)}):len()", f"#{self.array(d)}"]
+            )
 
         def traced(d: int) -> str:
             return f"tr({self.tag()}, {self.number(d)})"
@@ -124,7 +167,18 @@ class DeepMaker:
         def element(d: int) -> str:
             return f"(({self.array(d)})[{r.randint(1, 3)}] or 0)"
 
-        return self.pick(operation, operation, choice, library, length, traced, varargs, find, element, depth=depth)
+        return self.pick(
+            operation,
+            operation,
+            choice,
+            library,
+            length,
+            traced,
+            varargs,
+            find,
+            element,
+            depth=depth,
+        )
 
     def pattern(self) -> str:
         return f'"{self.random.choice(_PATTERNS)}"'
@@ -138,20 +192,47 @@ class DeepMaker:
         r = self.random
 
         def concat(d: int) -> str:
-            parts = [r.choice([self.string, self.string, self.whole])(d) for _ in range(r.randint(2, 3))]
+            parts = [
+                r.choice([self.string, self.string, self.whole])(d) for _ in range(r.randint(2, 3))
+            ]
             return f"({' .. '.join(parts)})"
 
         def method(d: int) -> str:
-            name = r.choice(["upper()", "lower()", "sub(2)", "sub(-3, -2)", "reverse()", "rep(2)", "sub(2, 3)", "sub(0)"])
+            name = r.choice(
+                [
+                    "upper()",
+                    "lower()",
+                    "sub(2)",
+                    "sub(-3, -2)",
+                    "reverse()",
+                    "rep(2)",
+                    "sub(2, 3)",
+                    "sub(0)",
+                ]
+            )
             return f"({self.string(d)}):{name}"
 
         def library(d: int) -> str:
-            form = r.choice(["tostring({})", "string.format('%s', {})", "type({})", "(string.gsub({}, {p}, '<%0>'))", "({}):gsub({p}, {{l = 1}}) .. ''"])
+            form = r.choice(
+                [
+                    "tostring({})",
+                    "string.format('%s', {})",
+                    "type({})",
+                    "(string.gsub({}, {p}, '<%0>'))",
+                    "({}):gsub({p}, {{l = 1}}) .. ''",
+                ]
+            )
             return "(" + form.format(self.string(d), p=self.pattern()) + ")"
 
         def formatted(d: int) -> str:
             form = r.choice(_FORMATS)
-            value = self.string(d) if form[-1] in "sq" else "math.floor(65)" if form == "%c" else self.whole(d)
+            value = (
+                self.string(d)
+                if form[-1] in "sq"
+                else "math.floor(65)"
+                if form == "%c"
+                else self.whole(d)
+            )
             return f'string.format("{form}", {value})'
 
         def choice(d: int) -> str:
@@ -166,7 +247,9 @@ class DeepMaker:
         def joined(d: int) -> str:
             return f"table.concat({self.array(d)}, {self.string(d)})"
 
-        return self.pick(concat, method, library, formatted, choice, traced, match, joined, depth=depth)
+        return self.pick(
+            concat, method, library, formatted, choice, traced, match, joined, depth=depth
+        )
 
     def whole(self, depth: int = 0) -> str:
         return self.random.choice(["1", "2", "40", f"#{self.string(depth + 1)}", "(7 % 4)"])
@@ -174,7 +257,9 @@ class DeepMaker:
     def boolean(self, depth: int = 0) -> str:
         r = self.random
         if depth > 3 or self.chance(0.2):
-            return self.known("bool", lambda _: r.choice(["true", "false", "nil", "(1 > 2)"]))(depth)
+            return self.known("bool", lambda _: r.choice(["true", "false", "nil", "(1 > 2)"]))(
+                depth
+            )
 
         def compare(d: int) -> str:
             make = r.choice([self.number, self.string])
@@ -198,16 +283,25 @@ class DeepMaker:
         make = r.choice([self.number, self.whole])
         items = [make(depth + 1) for _ in range(r.randint(0, 3))]
         if self.chance(0.2):
-            items.append(r.choice([f"unpack({self.array(depth + 1)})", "two(1, 2)", f"tr({self.tag()}, 4, 5)"]))
+            items.append(
+                r.choice(
+                    [f"unpack({self.array(depth + 1)})", "two(1, 2)", f"tr({self.tag()}, 4, 5)"]
+                )
+            )
         return "({" + ", ".join(items) + "})"
 
     def record(self, depth: int = 0) -> str:
         r = self.random
         if depth > 3 or self.chance(0.3):
             return self.known("rec", lambda _: "{x = 1}")(depth)
-        fields = [f"{key} = {self.any(depth + 1)}" for key in r.sample(["x", "y", "n", "end_"], r.randint(0, 3))]
+        fields = [
+            f"{key} = {self.any(depth + 1)}"
+            for key in r.sample(["x", "y", "n", "end_"], r.randint(0, 3))
+        ]
         if self.chance(0.3):
-            fields.append(f"[{r.choice([self.number, self.string, self.boolean])(depth + 1)} or 1] = {self.any(depth + 1)}")
+            fields.append(
+                f"[{r.choice([self.number, self.string, self.boolean])(depth + 1)} or 1] = {self.any(depth + 1)}"
+            )
         if self.chance(0.3):
             fields.insert(r.randint(0, len(fields)), self.any(depth + 1))
         if self.chance(0.2):
@@ -227,7 +321,11 @@ class DeepMaker:
             return f"{self.random.choice(names)}({given})"
 
         def vararg(d: int) -> str:
-            return self.random.choice(["...", "(...)", "select(2, ...)", "select(-1, 0, ...)"]) if self.varargs[-1] else "nil"
+            return (
+                self.random.choice(["...", "(...)", "select(2, ...)", "select(-1, 0, ...)"])
+                if self.varargs[-1]
+                else "nil"
+            )
 
         if depth > 3:
             return anything(depth)
@@ -238,7 +336,9 @@ class DeepMaker:
         """Something that often fails."""
         r = self.random
         one, other = self.any(2), self.any(2)
-        whole = r.choice([self.record, self.number, self.boolean, self.array])(2)  # fields of strings are a listed difference
+        whole = r.choice([self.record, self.number, self.boolean, self.array])(
+            2
+        )  # fields of strings are a listed difference
         return r.choice([
             f"{one} {r.choice('+ - * / % ^ < <='.split())} {other}", f"({whole}).x", f"({whole})[{other}]", f"({one})({other})",
             f"({one}):upper({other})", f"-{one}", f"#{one}", f"({one}):missing()", f"string.rep({one}, {other})",
@@ -252,7 +352,16 @@ class DeepMaker:
 
     def statement(self) -> None:
         self.budget -= 1
-        simple = [self.local, self.local, self.assign, self.show, self.several, self.failing, self.store, self.locals]
+        simple = [
+            self.local,
+            self.local,
+            self.assign,
+            self.show,
+            self.several,
+            self.failing,
+            self.store,
+            self.locals,
+        ]
         compound = [
             self.branch, self.numeric_for, self.generic_for, self.while_loop, self.repeat, self.function, self.function,
             self.protected, self.counter, self.metatable, self.object, self.coroutine, self.closures, self.block, self.sort,
@@ -308,21 +417,38 @@ class DeepMaker:
     def several(self) -> None:
         names = [name for name, kind in self.changeable() if kind == "any"]
         record = self.random.choice(self.named("rec") or ["T0"])
-        places = [*names, f"{record}.x", f"{record}[tr({self.tag()}, 'y')]", f"tr({self.tag()}, {record})[1]", f"{record}[{self.whole()}]"]
+        places = [
+            *names,
+            f"{record}.x",
+            f"{record}[tr({self.tag()}, 'y')]",
+            f"tr({self.tag()}, {record})[1]",
+            f"{record}[{self.whole()}]",
+        ]
         targets = [self.random.choice(places) for _ in range(self.random.randint(2, 3))]
         values = [self.any(1) for _ in range(self.random.randint(1, 3))]
         self.say(f"{', '.join(targets)} = {', '.join(values)}")
 
     def store(self) -> None:
         record = self.random.choice(self.named("rec") or ["T0"])
-        key = self.random.choice([".x", ".new", "[2]", f"[{self.string(2)}]", f"[{self.number(2)}]", f"[tr({self.tag()}, {self.boolean(2)}) or 1]"])
+        key = self.random.choice(
+            [
+                ".x",
+                ".new",
+                "[2]",
+                f"[{self.string(2)}]",
+                f"[{self.number(2)}]",
+                f"[tr({self.tag()}, {self.boolean(2)}) or 1]",
+            ]
+        )
         self.say(f"if {record}{key} == nil or true then {record}{key} = {self.any(1)} end")
 
     def show(self) -> None:
         self.say(f"show({', '.join(self.any(0) for _ in range(self.random.randint(1, 3)))})")
 
     def failing(self) -> None:
-        self.say(f"show(tried(pcall(function({'...' if self.chance(0.2) else ''}) return {self.safe_bad()} end)))")
+        self.say(
+            f"show(tried(pcall(function({'...' if self.chance(0.2) else ''}) return {self.safe_bad()} end)))"
+        )
 
     def safe_bad(self) -> str:
         outer, self.varargs = self.varargs, [False]
@@ -360,7 +486,17 @@ class DeepMaker:
 
     def numeric_for(self) -> None:
         name = self.random.choice(_NAMES)
-        bounds = self.random.choice(["1, 3", "3, 1, -1", "1, 2, 0.5", f"1, #{self.array(2)}", f"{self.whole()}, 4", "0, -2, -1", "1, math.min(3, tr(1, 2))"])
+        bounds = self.random.choice(
+            [
+                "1, 3",
+                "3, 1, -1",
+                "1, 2, 0.5",
+                f"1, #{self.array(2)}",
+                f"{self.whole()}, 4",
+                "0, -2, -1",
+                "1, math.min(3, tr(1, 2))",
+            ]
+        )
         self.say(f"for {name} = {bounds} do")
         self.body({name: "num"}, self.random.randint(1, 2), loop=True)
         self.leave()
@@ -406,7 +542,11 @@ class DeepMaker:
         params = self.random.sample(_NAMES, self.random.randint(0, 3))
         vararg = self.chance(0.3)
         shown = ", ".join([*params, *(["..."] if vararg else [])])
-        self.say(self.random.choice(["local function {}({})", "local {} = function({})", "function {}({})"]).format(name, shown))
+        self.say(
+            self.random.choice(
+                ["local function {}({})", "local {} = function({})", "function {}({})"]
+            ).format(name, shown)
+        )
         outer = self.scopes
         self.scopes = [{n: k for n, k in scope.items() if n not in params} for scope in outer]
         self.body(dict.fromkeys(params, "any"), self.random.randint(0, 2), varargs=vararg)
@@ -414,7 +554,9 @@ class DeepMaker:
         self.scopes.append(dict.fromkeys(params, "any"))
         self.varargs.append(vararg)
         if self.chance(0.3):
-            self.say(f"if {self.any(1)} then return {self.random.choice(['', '1', 'nil, 2', self.any(1)])} end")
+            self.say(
+                f"if {self.any(1)} then return {self.random.choice(['', '1', 'nil, 2', self.any(1)])} end"
+            )
         if self.chance(0.85):
             self.say(f"return {', '.join(self.any(1) for _ in range(self.random.randint(0, 3)))}")
         self.varargs.pop()
@@ -430,7 +572,9 @@ class DeepMaker:
         self.say(f"local function make{number}({'start' if self.chance(0.5) else ''})")
         self.say(f"  local n = {self.number(2)}")
         self.say(f"  local log = {self.string(2)}")
-        self.say("  return function(by) n = n + (by or 1); log = log .. '.'; return n, log end, function() return log, n end")
+        self.say(
+            "  return function(by) n = n + (by or 1); log = log .. '.'; return n, log end, function() return log, n end"
+        )
         self.say("end")
         self.say(f"local up{number}, get{number} = make{number}({self.number(2)})")
         self.say(f"show(up{number}()) show(up{number}({self.number(2)})) show(get{number}())")
@@ -442,12 +586,18 @@ class DeepMaker:
         ])  # fmt: skip
         self.say(loop)
         self.say(f"  local own, other = {self.random.choice(['i', self.any(1)])}, {self.any(1)}")
-        change = self.random.choice(["", "own = other ", "own, other = other, own ", "other = step "])
-        self.say(f"  made[#made + 1] = function(step) {change}return own, other{', i' if loop.startswith('for') else ''} end")
+        change = self.random.choice(
+            ["", "own = other ", "own, other = other, own ", "other = step "]
+        )
+        self.say(
+            f"  made[#made + 1] = function(step) {change}return own, other{', i' if loop.startswith('for') else ''} end"
+        )
         if self.chance(0.4):
             self.say(f"  own = {self.any(1)}")
         if self.chance(0.4):
-            self.say("  local function again(n) if n > 0 then return again(n - 1) end return own end made[#made + 1] = again")
+            self.say(
+                "  local function again(n) if n > 0 then return again(n - 1) end return own end made[#made + 1] = again"
+            )
             self.say("  made[#made] = function(n) return again(2) end")
         self.say("until i >= 3" if "repeat" in loop else "end")
         self.say("for _, m in ipairs(made) do show(m(1)) show(m(2)) end end")
@@ -457,15 +607,43 @@ class DeepMaker:
         self.say(f"local {name} = {{}}")
         events = self.random.sample(_EVENTS, 2)
         for event in events:
-            self.say(f"{name}.{event} = function(l, r) return {self.random.choice(['l', 'r', self.any(1), 'type(l) .. type(r)'])} end")
-        compare = self.random.choice(["__eq", "__lt", "__le", "__index", "__newindex", "__call", "__unm", "__tostring", "__len"])
+            self.say(
+                f"{name}.{event} = function(l, r) return {self.random.choice(['l', 'r', self.any(1), 'type(l) .. type(r)'])} end"
+            )
+        compare = self.random.choice(
+            [
+                "__eq",
+                "__lt",
+                "__le",
+                "__index",
+                "__newindex",
+                "__call",
+                "__unm",
+                "__tostring",
+                "__len",
+            ]
+        )
         result = "'text'" if compare == "__tostring" else self.any(1)
         self.say(f"{name}.{compare} = function(l, r, v) show(type(l), type(r)) return {result} end")
         self.say(f"local one, other = setmetatable({{x = 1}}, {name}), setmetatable({{}}, {name})")
         for event in events:
-            left, right = self.random.choice([("one", "other"), ("one", "2"), ("'s'", "other"), ("3", "one")])
-            self.say(f"show(tried(pcall(function() return {left} {_OPERATORS[event]} {right} end)))")
-        for text in ("one == other", "one < other", "one >= other", "one.y", "one.x", "-one", "#one", "one(1, 2)", "one <= 3"):
+            left, right = self.random.choice(
+                [("one", "other"), ("one", "2"), ("'s'", "other"), ("3", "one")]
+            )
+            self.say(
+                f"show(tried(pcall(function() return {left} {_OPERATORS[event]} {right} end)))"
+            )
+        for text in (
+            "one == other",
+            "one < other",
+            "one >= other",
+            "one.y",
+            "one.x",
+            "-one",
+            "#one",
+            "one(1, 2)",
+            "one <= 3",
+        ):
             if self.chance(0.4):
                 self.say(f"show(tried(pcall(function() return {text} end)))")
         if self.chance(0.5):
@@ -475,38 +653,58 @@ class DeepMaker:
         name = f"Class{self.tag()}"
         field = self.random.choice(["count", "from", "items", "type"])
         self.say(f"local {name} = {{kind = {self.string(2)}}} {name}.__index = {name}")
-        self.say(f"function {name}.new({field}, ...) return setmetatable({{{field} = {field}, rest = {{...}}}}, {name}) end")
+        self.say(
+            f"function {name}.new({field}, ...) return setmetatable({{{field} = {field}, rest = {{...}}}}, {name}) end"
+        )
         self.say(f"function {name}:get(extra)")
         self.body({"extra": "any"}, self.random.randint(0, 1), varargs=False)
         self.say(f"  return self.{field}, extra, self.kind end")
         self.say(f"function {name}:set(v, ...) self.{field} = v self.extra = ... return self end")
         self.say(f"local object = {name}.new({self.any(1)}, {self.any(1)})")
-        self.say(f"show(object:get({self.any(1)})) show(object:set({self.any(1)}, {self.any(1)}):get())")
-        self.say("show(object.extra, #object.rest) show(tried(pcall(object.missing))) show(tried(pcall(function() return object:missing(1) end)))")
+        self.say(
+            f"show(object:get({self.any(1)})) show(object:set({self.any(1)}, {self.any(1)}):get())"
+        )
+        self.say(
+            "show(object.extra, #object.rest) show(tried(pcall(object.missing))) show(tried(pcall(function() return object:missing(1) end)))"
+        )
         if self.chance(0.5):
             child = f"{name}Child"
-            self.say(f"local {child} = setmetatable({{}}, {{__index = {name}}}) {child}.__index = {child}")
+            self.say(
+                f"local {child} = setmetatable({{}}, {{__index = {name}}}) {child}.__index = {child}"
+            )
             self.say(f"function {child}:get(...) return 'child', {name}.get(self, ...) end")
             self.say(f"show(setmetatable({{{field} = {self.any(1)}}}, {child}):get({self.any(1)}))")
 
     def coroutine(self) -> None:
         name = f"co{self.tag()}"
         self.say(f"local {name} = coroutine.create(function(p, ...)")
-        self.say(f"  show('start', p, ...) local got, more = coroutine.yield({self.any(1)}, {self.any(1)})")
-        self.say(f"  show(got, more) for i = 1, {self.whole()} do if i > 3 then break end show(coroutine.yield(i, {self.any(1)})) end")
+        self.say(
+            f"  show('start', p, ...) local got, more = coroutine.yield({self.any(1)}, {self.any(1)})"
+        )
+        self.say(
+            f"  show(got, more) for i = 1, {self.whole()} do if i > 3 then break end show(coroutine.yield(i, {self.any(1)})) end"
+        )
         if self.chance(0.4):
             self.say(f"  local bad = {self.safe_bad()}")
         self.say(f"  return {self.any(1)}")
         self.say("end)")
-        self.say(f"for i = 1, {self.random.randint(2, 7)} do show(coroutine.status({name})) show(tried(coroutine.resume({name}, i, {self.any(2)}))) end")
+        self.say(
+            f"for i = 1, {self.random.randint(2, 7)} do show(coroutine.status({name})) show(tried(coroutine.resume({name}, i, {self.any(2)}))) end"
+        )
         if self.chance(0.4):
-            self.say(f"local walk = coroutine.wrap(function() for i, v in ipairs({self.array(1)}) do coroutine.yield(v, i) end end)")
+            self.say(
+                f"local walk = coroutine.wrap(function() for i, v in ipairs({self.array(1)}) do coroutine.yield(v, i) end end)"
+            )
             self.say("show(walk()) show(tried(pcall(walk))) show(tried(pcall(walk)))")
 
     def sort(self) -> None:
         self.say(f"do local s = {{5, 2, 8, {self.whole()}, 1}}")
-        self.say(f"table.sort(s{self.random.choice(['', ', function(l, r) return l > r end', ', function(l, r) return l % 3 < r % 3 or l % 3 == r % 3 and l < r end'])})")
-        self.say(f"show(unpack(s)) table.insert(s, {self.number(2)}) table.insert(s, 2, {self.any(2)}) show(table.remove(s), table.remove(s, 1), #s) end")
+        self.say(
+            f"table.sort(s{self.random.choice(['', ', function(l, r) return l > r end', ', function(l, r) return l % 3 < r % 3 or l % 3 == r % 3 and l < r end'])})"
+        )
+        self.say(
+            f"show(unpack(s)) table.insert(s, {self.number(2)}) table.insert(s, 2, {self.any(2)}) show(table.remove(s), table.remove(s, 1), #s) end"
+        )
 
 
 EXTRA = r"""

@@ -8,7 +8,22 @@ from __future__ import annotations
 
 import random
 
-_NAMES = ["a", "b", "c", "count", "name", "list", "from", "t", "key", "value", "str", "type_", "add", "first"]
+_NAMES = [
+    "a",
+    "b",
+    "c",
+    "count",
+    "name",
+    "list",
+    "from",
+    "t",
+    "key",
+    "value",
+    "str",
+    "type_",
+    "add",
+    "first",
+]
 _STRINGS = ["", "x", "hello", "10", "3.5", " 7 ", "0x10", "a,b,c", "From: me", "%d", "é"]
 _NUMBERS = ["0", "1", "2", "3", "7", "10", "0.5", "2.5", "100", "1e3", "-1", "4096"]
 _BINARY = ["+", "-", "*", "/", "%", "^", "..", "==", "~=", "<", "<=", ">", ">=", "and", "or"]
@@ -59,8 +74,24 @@ class Maker:
 
     def statement(self) -> None:
         self.budget -= 1
-        simple = [self.local, self.local, self.assign, self.show, self.field, self.several, self.call_statement]
-        compound = [self.branch, self.numeric_for, self.while_loop, self.repeat, self.function, self.list_for, self.closures]
+        simple = [
+            self.local,
+            self.local,
+            self.assign,
+            self.show,
+            self.field,
+            self.several,
+            self.call_statement,
+        ]
+        compound = [
+            self.branch,
+            self.numeric_for,
+            self.while_loop,
+            self.repeat,
+            self.function,
+            self.list_for,
+            self.closures,
+        ]
         if self.budget <= 0 or self.indent > 4 or self.chance(0.6):
             self.random.choice(simple)()
         else:
@@ -122,7 +153,9 @@ class Maker:
 
     def numeric_for(self) -> None:
         name = self.new_name()
-        bounds = self.random.choice(["1, 3", "3, 1, -1", "1, 2, 0.5", "0, #T0", "2, 1", "1, tonumber('2')"])
+        bounds = self.random.choice(
+            ["1, 3", "3, 1, -1", "1, 2, 0.5", "0, #T0", "2, 1", "1, tonumber('2')"]
+        )
         self.say(f"for {name} = {bounds} do")
         self.block([name], self.random.randint(1, 3))
         if self.chance(0.2):
@@ -183,11 +216,16 @@ class Maker:
         outer, self.functions = self.functions, list(self.functions)
         self.block(params, self.random.randint(0, 3))
         self.functions = outer
-        results = [self.random.choice([*params, *self.visible(), "1", "nil", "'r'"]) for _ in range(self.random.randint(0, 3))]
+        results = [
+            self.random.choice([*params, *self.visible(), "1", "nil", "'r'"])
+            for _ in range(self.random.randint(0, 3))
+        ]
         if vararg and self.chance(0.7):
             results.append("...")
         if self.chance(0.3) and params:
-            self.say(f"  if {params[0]} then return {self.random.choice(['1', 'nil, 2', '', 'p0'])} end")
+            self.say(
+                f"  if {params[0]} then return {self.random.choice(['1', 'nil, 2', '', 'p0'])} end"
+            )
         self.say(f"  return {', '.join(results)}")
         self.say("end")
         if self.indent == 0 or full == name:
@@ -213,7 +251,9 @@ class Maker:
         if kind <= 3:
             operator = self.random.choice(_BINARY)
             left, right = self.expression(depth + 1), self.expression(depth + 1)
-            if operator == "..":  # a wrong operand is found before later ones are computed: a listed difference
+            if (
+                operator == ".."
+            ):  # a wrong operand is found before later ones are computed: a listed difference
                 left, right = self.simple(), self.simple()
             text = f"({left} {operator} {right})"
             if operator in ("and", "or", "==", "~="):
@@ -226,7 +266,11 @@ class Maker:
         if kind == 6:
             return f'(text({self.simple()}) .. "{self.random.choice(_STRINGS)}")'
         if kind == 7:
-            fields = [f"x = {self.simple()}", self.simple(), f"[{self.random.choice(_NUMBERS)}] = {self.simple()}"]
+            fields = [
+                f"x = {self.simple()}",
+                self.simple(),
+                f"[{self.random.choice(_NUMBERS)}] = {self.simple()}",
+            ]
             return "{" + ", ".join(self.random.sample(fields, self.random.randint(0, 3))) + "}"
         if kind == 8:
             return self.call()
@@ -256,7 +300,7 @@ local function flat(v)
   if type(v) == "table" then
     local keys = {}
     for k in pairs(v) do keys[#keys + 1] = k end
-    table.sort(keys, function(p, q) return tostring(p) < tostring(q) end)
+    table.sort(keys, function(p, q) return type(p) .. tostring(p) < type(q) .. tostring(q) end)
     local out = {}
     for _, k in ipairs(keys) do
       local shown = (type(k) == "table" or type(k) == "function") and type(k) or tostring(k)

@@ -35,14 +35,18 @@ def test_translation_prints_what_the_case_says(case: Case) -> None:
     if "python" in case.sections:
         lines = [line.strip() for line in translation.python.splitlines()]
         place = 0
-        for wanted in (line.strip() for line in case.sections["python"].splitlines() if line.strip()):
+        for wanted in (
+            line.strip() for line in case.sections["python"].splitlines() if line.strip()
+        ):
             assert wanted in lines[place:], f"no line {wanted!r} in\n{translation.python}"
             place = lines.index(wanted, place) + 1
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.out is not None], ids=_id)
 def test_the_lua_view_prints_the_same(case: Case) -> None:
-    assert run_lua_text(_bytes_as_text(case.lua), case.std, view="lua") == _bytes_as_text(case.out or "")
+    assert run_lua_text(_bytes_as_text(case.lua), case.std, view="lua") == _bytes_as_text(
+        case.out or ""
+    )
 
 
 @pytest.mark.skipif(LUA is None, reason="the Debian package lua5.1 is not installed")

@@ -21,7 +21,7 @@ from lua2py.source import SourceFile
 from lua2py.tokens import lex
 
 LUAC = shutil.which("luac5.1")
-BINARY = "+ - * / % ^ .. == ~= < <= > >= and or".split(" ")  # noqa: SIM905
+BINARY = "+ - * / % ^ .. == ~= < <= > >= and or".split(" ")
 
 
 class Programs:

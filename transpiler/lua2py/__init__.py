@@ -45,7 +45,11 @@ __all__ = [
 
 
 def load_module(
-    given: Translation | str, *, filename: str, view: str = "py", map: Mapping[str, Any] | None = None
+    given: Translation | str,
+    *,
+    filename: str,
+    view: str = "py",
+    map: Mapping[str, Any] | None = None,
 ) -> tuple[CodeType, Mapping[str, Any]]:
     """The code of a module and the line map to register under `filename`.
 
@@ -53,7 +57,9 @@ def load_module(
     text of one with its `map`, which can be had only as `py`.
     """
     if isinstance(given, Translation):
-        return compile_for_debug(given, filename) if view == "lua" else compile_module(given, filename)
+        return (
+            compile_for_debug(given, filename) if view == "lua" else compile_module(given, filename)
+        )
     if view == "lua":
         raise ValueError(f"{filename}: the Lua view needs the Lua source; translate it again")
     with deep_recursion():

@@ -13,6 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lua2py.lower.context import Context, Origin
+from lua2py.tree import Span
+
+
+class Refused(Exception):
+    """Python does not take the text: it nests deeper than Python's own parser goes."""
+
+    def __init__(self, message: str, span: Span | None) -> None:
+        super().__init__(message)
+        self.span = span
+
 
 Mark = list[Any]  # [line, column, end line, end column, Lua line, what]
 
@@ -57,17 +67,37 @@ class Relocation:
             if origin.what and place not in seen:
                 seen.add(place)
                 marks.append([*place, span.line, origin.what])
-        return {"source": source, "lines": {}, "marks": sorted(marks, key=lambda mark: mark[:4]), "identical": True}
+        return {
+            "source": source,
+            "lines": {},
+            "marks": sorted(marks, key=lambda mark: mark[:4]),
+            "identical": True,
+        }
 
 
 def match_up(python: str, body: list[ast.stmt], ctx: Context) -> Relocation:
     """Parse the text and find each node's counterpart in the tree it was written from."""
-    relocation = Relocation(ast.parse(python))
+    try:
+        relocation = Relocation(ast.parse(python))
+    except SyntaxError as error:
+        raise Refused(str(error.msg), _deepest(body, ctx)) from error
     pairs = list(_paired(ast.Module(body=body, type_ignores=[]), relocation.tree))
     for made, parsed in pairs:
         if made in ctx.origins:
             relocation.origins[parsed] = ctx.origins[made]
     return relocation
+
+
+def _deepest(body: list[ast.stmt], ctx: Context) -> Span | None:
+    """The place in Lua of the innermost node."""
+    deepest, found = -1, None
+    stack: list[tuple[ast.AST, int]] = [(statement, 0) for statement in body]
+    while stack:
+        node, depth = stack.pop()
+        if depth > deepest and node in ctx.origins:
+            deepest, found = depth, ctx.origins[node].span
+        stack += [(child, depth + 1) for child in ast.iter_child_nodes(node)]
+    return found
 
 
 def _paired(made: ast.AST, parsed: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
@@ -89,7 +119,9 @@ def _paired(made: ast.AST, parsed: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]
                     yield from _paired(left, right)
                 elif left != right:
                     raise _differs(made, parsed)
-        elif name not in ("kind", "simple", "type_comment") and (one != other or type(one) is not type(other)):
+        elif name not in ("kind", "simple", "type_comment") and (
+            one != other or type(one) is not type(other)
+        ):
             raise _differs(made, parsed)
 
 
@@ -101,7 +133,9 @@ def _differs(made: ast.AST, parsed: ast.AST) -> AssertionError:
     )
 
 
-def _move(node: ast.AST, origins: dict[ast.AST, Origin], around: tuple[int, int, int, int] | None) -> None:
+def _move(
+    node: ast.AST, origins: dict[ast.AST, Origin], around: tuple[int, int, int, int] | None
+) -> None:
     """Give a node and all below it Lua positions: their own, or those of what stands around them."""
     origin = origins.get(node)
     if origin is not None:

@@ -43,7 +43,9 @@ class Analysis:
     globals_written: frozenset[str] = frozenset()
     metamethods: frozenset[str] = frozenset()
     requires_others: bool = False  # files of its own, or by a name that only the run can tell
-    uses_environment: bool = False  # `_G`, `setfenv`, `getfenv`, `loadstring`, `load`, `dofile` or `module`
+    uses_environment: bool = (
+        False  # `_G`, `setfenv`, `getfenv`, `loadstring`, `load`, `dofile` or `module`
+    )
 
     @property
     def ok(self) -> bool:
@@ -91,8 +93,12 @@ def analyse(source: SourceFile, *, std: str = "thr") -> Analysis:
             diagnostics=diagnostics,
             requires=requires,
             requires_others=require is not None and len(require.reads) > known,
-            globals_read=frozenset(name for name, symbol in bindings.globals.items() if symbol.reads),
-            globals_written=frozenset(name for name, symbol in bindings.globals.items() if symbol.writes),
+            globals_read=frozenset(
+                name for name, symbol in bindings.globals.items() if symbol.reads
+            ),
+            globals_written=frozenset(
+                name for name, symbol in bindings.globals.items() if symbol.writes
+            ),
             metamethods=metamethods(chunk),
             uses_environment=uses_environment(bindings.globals),
         )
@@ -126,7 +132,9 @@ def translate(
     if analysis.chunk is None:
         return _failed(analysis, analysis.diagnostics)
     try:
-        return _translated(analysis, analysis.chunk, siblings or _shared_only(analysis, shared), name)
+        return _translated(
+            analysis, analysis.chunk, siblings or _shared_only(analysis, shared), name
+        )
     except Exception as error:
         return _failed(analysis, [*analysis.diagnostics, internal_error(error, analysis.source)])
 
@@ -182,7 +190,9 @@ def compile_module(translation: Translation, filename: str) -> tuple[CodeType, d
         return compile(translation.python, filename, "exec", dont_inherit=True), translation.map
 
 
-def compile_for_debug(translation: Translation, filename: str, name: str = "") -> tuple[CodeType, dict[str, Any]]:
+def compile_for_debug(
+    translation: Translation, filename: str, name: str = ""
+) -> tuple[CodeType, dict[str, Any]]:
     """The same tree under the `.lua` file name with Lua's lines and columns, and the line map for that."""
     if translation.relocation is None:
         raise ValueError(f"{translation.source.path} was not translated: see its diagnostics")

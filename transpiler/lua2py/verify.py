@@ -10,8 +10,13 @@ import traceback
 from pathlib import PurePath
 
 from lua2py.diagnostics import Diagnostic
+from lua2py.linemap import Refused
 from lua2py.lower.context import Failed
 from lua2py.source import SourceFile
+
+_TOO_DEEP = (
+    "too many "  # nested parentheses; levels of indentation: the words of Python's tokenizer
+)
 
 
 def verify(python: str, source: SourceFile) -> list[Diagnostic]:
@@ -26,6 +31,10 @@ def verify(python: str, source: SourceFile) -> list[Diagnostic]:
 
 def internal_error(error: Exception, source: SourceFile) -> Diagnostic:
     """A mistake of the compiler's own, at the statement it was at."""
+    if isinstance(error, Refused) and str(error).startswith(_TOO_DEEP):
+        return Diagnostic(
+            "L211", error.span or source.span(0, 0), source.path, {"message": str(error)}
+        )
     span = error.span if isinstance(error, Failed) else source.span(0, 0)
     cause = error.__cause__ if isinstance(error, Failed) and error.__cause__ else error
     frame = traceback.extract_tb(cause.__traceback__)[-1]

@@ -24,8 +24,8 @@ import dns.reversename
 from dns.nameserver import Do53Nameserver
 from dns.rdata import Rdata
 from dns.rdatatype import RdataType
-from msys.lua.bytestr import to_bytes, to_str
 
+from msys.lua.bytestr import to_bytes, to_str
 from msys.ports import DnsAnswer, PortError
 
 CACHE_MAX = 10_000  # chosen: names with answers, about 1 KB each

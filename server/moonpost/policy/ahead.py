@@ -88,10 +88,10 @@ class Ahead:
             for required in made.requires:
                 self._gather(required)
             return
-        python, line_map = found.path.with_suffix(".py"), found.path.with_suffix(".map.json")
+        python, map_path = found.path.with_suffix(".py"), found.path.with_suffix(".map.json")
         try:
             text = python.read_text(encoding="utf-8")
-            beside = json.loads(line_map.read_bytes())
+            beside = json.loads(map_path.read_bytes())
             problem = _stale(found.shown, sha256, beside)
         except (OSError, ValueError) as error:
             problem = f"{found.shown}: is not compiled ({error}); {COMPILE}"

@@ -72,7 +72,9 @@ async def peer(answer: bytes | None) -> Any:
         if answer is None:
             await done.wait()
         else:
-            await asyncio.sleep(0.05)  # until the whole question is there: hanging up before would reset
+            await asyncio.sleep(
+                0.05
+            )  # until the whole question is there: hanging up before would reset
             await reader.read(65536)
             writer.write(answer)
             await writer.drain()

@@ -21,7 +21,9 @@ class Symbol:
     name: str
     owner: Owner | None
     declaration: tree.Param | None
-    loop: tree.Stat | None = None  # the innermost loop, in the owner, whose every turn declares it anew
+    loop: tree.Stat | None = (
+        None  # the innermost loop, in the owner, whose every turn declares it anew
+    )
     block: tree.Block | None = None
     is_param: bool = False
     reads: list[tree.Name] = field(default_factory=list)
@@ -49,10 +51,18 @@ class Bindings:
     parents: dict[Owner, Owner | None] = field(default_factory=dict)
     functions: list[tree.Function] = field(default_factory=list)  # outermost first, in source order
     owner_of: dict[tree.Node, Owner] = field(default_factory=dict)  # of each Name use
-    loop_of: dict[tree.Node, tree.Stat | None] = field(default_factory=dict)  # innermost loop of each Name use
-    free: dict[Owner, set[Symbol]] = field(default_factory=dict)  # outer locals that it or its inner functions use
-    top_level: dict[tree.Stat, int] = field(default_factory=dict)  # place of each statement of the main block
-    loops: dict[tree.Function, tree.Stat | None] = field(default_factory=dict)  # innermost loop each is made in
+    loop_of: dict[tree.Node, tree.Stat | None] = field(
+        default_factory=dict
+    )  # innermost loop of each Name use
+    free: dict[Owner, set[Symbol]] = field(
+        default_factory=dict
+    )  # outer locals that it or its inner functions use
+    top_level: dict[tree.Stat, int] = field(
+        default_factory=dict
+    )  # place of each statement of the main block
+    loops: dict[tree.Function, tree.Stat | None] = field(
+        default_factory=dict
+    )  # innermost loop each is made in
 
     def of(self, node: tree.Name | tree.Param) -> Symbol:
         return self.symbols[node]
@@ -69,7 +79,9 @@ class _Binder:
 
     # --- declarations and uses --------------------------------------------------------------------------
 
-    def declare(self, param: tree.Param, block: tree.Block | None, is_param: bool = False) -> Symbol:
+    def declare(
+        self, param: tree.Param, block: tree.Block | None, is_param: bool = False
+    ) -> Symbol:
         symbol = Symbol(param.id, self.owner, param, self.loop, block, is_param)
         self.found.symbols[param] = symbol
         self.found.locals.append(symbol)

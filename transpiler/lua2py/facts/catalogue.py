@@ -178,7 +178,9 @@ def fitting(found: tuple[Row, ...], given: int | None) -> tuple[Row, ...]:
     """The documented forms that take this many arguments."""
     if given is None or len(found) == 1:
         return found
-    fits = tuple(row for row in found if row.required <= given and (row.most is None or given <= row.most))
+    fits = tuple(
+        row for row in found if row.required <= given and (row.most is None or given <= row.most)
+    )
     return fits or found
 
 
@@ -187,7 +189,11 @@ def results_of(found: tuple[Row, ...]) -> tuple[Kind, ...] | None:
     tables = [row.results for row in found]
     if any(results is None for results in tables):
         return None
-    known = [tuple(of_words(r.kinds, r.optional) for r in results) for results in tables if results is not None]
+    known = [
+        tuple(of_words(r.kinds, r.optional) for r in results)
+        for results in tables
+        if results is not None
+    ]
     if len({len(kinds) for kinds in known}) != 1:
         return None
     joined = known[0]

@@ -56,7 +56,9 @@ def _breaks(block: tree.Block) -> bool:
         node = stack.pop()
         if isinstance(node, tree.Break):
             return True
-        if not isinstance(node, tree.Expr | tree.While | tree.Repeat | tree.NumericFor | tree.GenericFor):
+        if not isinstance(
+            node, tree.Expr | tree.While | tree.Repeat | tree.NumericFor | tree.GenericFor
+        ):
             stack += children(node)
     return False
 
@@ -138,7 +140,9 @@ def _bind_names(facts: Facts) -> None:
                 _bind(facts, bindings.of(target), function, 1, node)
 
 
-def _bind(facts: Facts, symbol: Symbol, function: tree.Function, writes: int, statement: tree.Stat) -> None:
+def _bind(
+    facts: Facts, symbol: Symbol, function: tree.Function, writes: int, statement: tree.Stat
+) -> None:
     if len(symbol.writes) != writes or symbol.is_param:
         return
     if symbol.is_global and symbol not in facts.private:
@@ -189,11 +193,15 @@ def _fields(facts: Facts, symbol: Symbol) -> list[tuple[str, tree.Function]]:
     found: list[tuple[str, tree.Function]] = []
     for node in walk(facts.bindings.chunk):
         match node:
-            case tree.FunctionStat(
-                target=tree.Index(object=tree.Name() as table, key=tree.String(value=name)), function=function
-            ) | tree.Assign(
-                targets=[tree.Index(object=tree.Name() as table, key=tree.String(value=name))],
-                values=[tree.Function() as function],
+            case (
+                tree.FunctionStat(
+                    target=tree.Index(object=tree.Name() as table, key=tree.String(value=name)),
+                    function=function,
+                )
+                | tree.Assign(
+                    targets=[tree.Index(object=tree.Name() as table, key=tree.String(value=name))],
+                    values=[tree.Function() as function],
+                )
             ):
                 if facts.bindings.of(table) is symbol:
                     found.append((name, function))
@@ -202,7 +210,8 @@ def _fields(facts: Facts, symbol: Symbol) -> list[tuple[str, tree.Function]]:
                     found += [
                         (entry.key.value, entry.value)
                         for entry in fields
-                        if isinstance(entry.key, tree.String) and isinstance(entry.value, tree.Function)
+                        if isinstance(entry.key, tree.String)
+                        and isinstance(entry.value, tree.Function)
                     ]
     return found
 
@@ -216,7 +225,10 @@ def _key_uses(facts: Facts, symbol: Symbol, lent: set[tree.Node]) -> Counter[str
         owner: tree.Expr | None = None
         names: list[str] = []
         match node:
-            case tree.Index(object=object_, key=tree.String(value=name)) | tree.Invoke(object=object_, name=name):
+            case (
+                tree.Index(object=object_, key=tree.String(value=name))
+                | tree.Invoke(object=object_, name=name)
+            ):
                 owner, names = object_, [name]
             case tree.Local(names=[param], values=[tree.TableConstructor(fields=fields)]):
                 if facts.bindings.of(param) is symbol:
@@ -237,7 +249,9 @@ def _find_callbacks(facts: Facts) -> None:
         match name, node.args:
             case "table.sort", [_, tree.Function() as function]:
                 facts.functions[function].given = 2
-            case "pcall", [tree.Function() as function, *rest] if not rest or not is_multiple(rest[-1]):
+            case "pcall", [tree.Function() as function, *rest] if not rest or not is_multiple(
+                rest[-1]
+            ):
                 facts.functions[function].given = len(rest)
             case "xpcall", [tree.Function() as function, *_]:
                 facts.functions[function].given = 0
@@ -279,7 +293,12 @@ def settle_arity(facts: Facts) -> None:
             for returned in known.returns:
                 if len(returned.values) >= 1 and isinstance(returned.values[-1], tree.Call):
                     inner = facts.callee(returned.values[-1])
-                    if inner and inner.closed and not inner.listed and (known.listed or not known.closed):
+                    if (
+                        inner
+                        and inner.closed
+                        and not inner.listed
+                        and (known.listed or not known.closed)
+                    ):
                         inner.listed = changed = True
             if (arity, listed) != (known.arity, known.listed) or arity != known.arity:
                 changed = changed or arity != known.arity

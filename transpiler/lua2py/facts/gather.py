@@ -10,7 +10,9 @@ from lua2py.facts.paths import Paths, walk
 from lua2py.facts.store import Facts, Siblings
 
 # Names that reach globals in ways the text doesn't show.
-DYNAMIC = frozenset({"_G", "setfenv", "getfenv", "loadstring", "load", "dofile", "loadfile", "module"})
+DYNAMIC = frozenset(
+    {"_G", "setfenv", "getfenv", "loadstring", "load", "dofile", "loadfile", "module"}
+)
 _METAMETHOD = "__"
 
 
@@ -53,7 +55,9 @@ def _module_call(facts: Facts) -> None:
                 if facts.bindings.of(name).is_global:
                     facts.module_call = statement
                     facts.seeall = any(
-                        isinstance(arg, tree.Index) and isinstance(arg.key, tree.String) and arg.key.value == "seeall"
+                        isinstance(arg, tree.Index)
+                        and isinstance(arg.key, tree.String)
+                        and arg.key.value == "seeall"
                         for arg in args[1:]
                     )
                     return
@@ -94,7 +98,9 @@ def _arg_tables(facts: Facts) -> None:
     if symbol is None:
         return
     for node in facts.bindings.functions:
-        uses = [use for use in (*symbol.reads, *symbol.writes) if facts.bindings.owner_of[use] is node]
+        uses = [
+            use for use in (*symbol.reads, *symbol.writes) if facts.bindings.owner_of[use] is node
+        ]
         if not node.vararg or not uses or _spells_varargs(node):
             continue
         own = Symbol("arg", node, None, block=node.body)
@@ -134,7 +140,11 @@ def _declaring_write(symbol: Symbol) -> tree.Name | None:
         return None
     first = min(symbol.writes, key=lambda write: write.span.start)
     for statement in symbol.block.body:
-        if isinstance(statement, tree.Assign) and statement.targets == [first] and len(statement.values) == 1:
+        if (
+            isinstance(statement, tree.Assign)
+            and statement.targets == [first]
+            and len(statement.values) == 1
+        ):
             if isinstance(statement.values[0], tree.Function):
                 return None
             others = [use for use in (*symbol.reads, *symbol.writes) if use is not first]

@@ -25,16 +25,20 @@ class Infer:
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.bindings = facts.bindings
-        self.changed = False
+        self.changes = 0
+        self.walked: dict[
+            tree.Stat, tuple[Env, int, Env | None]
+        ] = {}  # each loop's last start, and what it gave
         self.function: FunctionFacts | None = None
         self.exits: list[list[Env]] = []  # of each loop we are in: what holds at its breaks
 
     def run(self) -> None:
         for _ in range(MOST_ROUNDS):
-            self.changed = False
+            before = self.changes
             self.facts.kinds.clear()
+            self.walked.clear()
             self.block(self.bindings.chunk.body, {})
-            if not self.changed:
+            if self.changes == before:
                 return
         self.facts.kinds.clear()  # nothing is known for sure: every helper stays
         self.facts.symbols.clear()
@@ -49,7 +53,7 @@ class Infer:
         old = self.facts.symbols.get(symbol, NOTHING)
         if old | kind != old:
             self.facts.symbols[symbol] = old | kind
-            self.changed = True
+            self.changes += 1
 
     def bind(self, symbol: Symbol, kind: Kind, env: Env) -> None:
         if symbol not in self.facts.read_only:
@@ -71,7 +75,11 @@ class Infer:
         if symbol in env:
             return env[symbol]
         kind = self.facts.symbols.get(symbol, NOTHING)
-        if symbol.is_global and symbol not in self.facts.by_symbol and symbol not in self.facts.early:
+        if (
+            symbol.is_global
+            and symbol not in self.facts.by_symbol
+            and symbol not in self.facts.early
+        ):
             return kind | NIL
         return kind
 
@@ -151,7 +159,7 @@ class Infer:
         kind = kind.without(NIL).forgetful()
         if old | kind != old:
             self.facts.elements[symbol] = old | kind
-            self.changed = True
+            self.changes += 1
 
     def hold_stored(self, target: tree.Expr, kind: Kind) -> None:
         """`T[k] = v`."""
@@ -164,7 +172,7 @@ class Infer:
         """What was taken for captures comes from no match of a string: the results say nothing of each other."""
         if symbol in self.facts.mates:
             del self.facts.mates[symbol]
-            self.changed = True
+            self.changes += 1
 
     def hold_fields(self, param: tree.Param, value: tree.Expr) -> None:
         symbol = self.bindings.of(param)
@@ -227,11 +235,19 @@ class Infer:
             found = pattern_results(name, node.args)
             if found is not None:
                 return found
-            if name == "tonumber" and len(node.args) == 1 and self.facts.kind(node.args[0]).within(NUMBER):
+            if (
+                name == "tonumber"
+                and len(node.args) == 1
+                and self.facts.kind(node.args[0]).within(NUMBER)
+            ):
                 return (self.facts.kind(node.args[0]),)
             if name in ("setmetatable", "rawset") and node.args:
                 return (TABLE,)
-            if name == "math.floor" and node.args and self.facts.kind(node.args[0]).within(kinds.WHOLE):
+            if (
+                name == "math.floor"
+                and node.args
+                and self.facts.kind(node.args[0]).within(kinds.WHOLE)
+            ):
                 return (self.facts.kind(node.args[0]),)
             if name == "select" and node.args and isinstance(node.args[0], tree.String):
                 return (SMALL,)
@@ -239,7 +255,10 @@ class Infer:
                 rest = node.args[1:]
                 if not any(is_multiple(arg) for arg in node.args[-1:]):
                     first = self.facts.kind(node.args[0]).without(kinds.FALSY)
-                    return (first if first != NOTHING else ANY, *(self.facts.kind(arg) for arg in rest))
+                    return (
+                        first if first != NOTHING else ANY,
+                        *(self.facts.kind(arg) for arg in rest),
+                    )
             return library.FUNCTIONS[name].results
         return catalogue.function_results(name, given_count(node.args))
 
@@ -287,7 +306,7 @@ class Infer:
         kind = kind.forgetful()
         if known.params[place] | kind != known.params[place]:
             known.params[place] |= kind
-            self.changed = True
+            self.changes += 1
 
     # --- functions ----------------------------------------------------------------------------------------
 
@@ -325,7 +344,7 @@ class Infer:
                 known.results.append(NOTHING)
             if known.results[place] | kind != known.results[place]:
                 known.results[place] |= kind
-                self.changed = True
+                self.changes += 1
 
     # --- statements ---------------------------------------------------------------------------------------
 
@@ -411,11 +430,25 @@ class Infer:
             self.value(test, env)
             ends.append(self.block(block, narrowed(self.facts, test, env, True)))
             env = narrowed(self.facts, test, env, False)
-        ends.append(self.block(node.blocks[-1], dict(env)) if len(node.blocks) > len(node.tests) else env)
+        ends.append(
+            self.block(node.blocks[-1], dict(env)) if len(node.blocks) > len(node.tests) else env
+        )
         return joined(ends)
 
     def loop(self, node: tree.Stat, env: Env) -> Env | None:
-        """A loop of any kind: its body again and again until the kinds at its start stand still."""
+        """A loop of any kind: its body again and again until the kinds at its start stand still.
+
+        A loop around it comes back here each turn; when nothing is new, what was found holds.
+        """
+        walked = self.walked.get(node)
+        if walked is not None and walked[:2] == (env, self.changes):
+            return None if walked[2] is None else dict(walked[2])
+        given: Env = dict(env)
+        out = self.repeated(node, env)
+        self.walked[node] = (given, self.changes, out)
+        return None if out is None else dict(out)
+
+    def repeated(self, node: tree.Stat, env: Env) -> Env | None:
         self.before_loop(node, env)
         start: Env = dict(env)
         while True:
@@ -478,9 +511,13 @@ class Infer:
         match node.values:
             case [tree.Call(function=tree.Name(id="ipairs") as function)] if self.is_base(function):
                 found[0] = SMALL
-            case [tree.Call(function=function)] if self.facts.paths.function(function) == "string.gmatch":
+            case [tree.Call(function=function)] if (
+                self.facts.paths.function(function) == "string.gmatch"
+            ):
                 found = [STRING | SMALL | NIL] * len(found)
-            case [tree.Invoke(object=object_, name="gmatch")] if self.facts.kind(object_).within(STRING):
+            case [tree.Invoke(object=object_, name="gmatch")] if self.facts.kind(object_).within(
+                STRING
+            ):
                 found = [STRING | SMALL | NIL] * len(found)
         return found
 
@@ -528,6 +565,3 @@ def infer(facts: Facts) -> None:
     for known in facts.functions.values():
         known.params, known.results = [], []
     Infer(facts).run()
-
-
-

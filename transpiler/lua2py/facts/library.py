@@ -156,7 +156,10 @@ os.date 2, os.difftime 2, os.execute 1, os.exit 1, os.getenv 1, os.remove 1, os.
 coroutine.create 1, coroutine.status 1, coroutine.wrap 1, io.open 2, io.lines 1, io.type 1
 """
 MOST = {
-    name: int(count) for name, count in (entry.split() for line in _MOST.split("\n") if line for entry in line.split(", "))
+    name: int(count)
+    for name, count in (
+        entry.split() for line in _MOST.split("\n") if line for entry in line.split(", ")
+    )
 }
 
 # Fields of the libraries that hold a value.
@@ -177,7 +180,12 @@ BASE = frozenset(
 )
 
 # Every global that a fresh Lua state has.
-STANDARD = BASE | LIBRARIES | THROUGH_GLOBALS | {"package", "_G", "_VERSION", "_TLS", "_OSTLS", "msys", "json", "thread"}
+STANDARD = (
+    BASE
+    | LIBRARIES
+    | THROUGH_GLOBALS
+    | {"package", "_G", "_VERSION", "_TLS", "_OSTLS", "msys", "json", "thread"}
+)
 
 
 def _read() -> dict[str, LibraryFunction]:
@@ -188,7 +196,9 @@ def _read() -> dict[str, LibraryFunction]:
         if results == "-":
             kinds = ()
         elif "..." not in results:
-            kinds = tuple(of_words((word.rstrip("?"),), word.endswith("?")) for word in results.split(","))
+            kinds = tuple(
+                of_words((word.rstrip("?"),), word.endswith("?")) for word in results.split(",")
+            )
         functions[name] = LibraryFunction(name, kinds, effect == "pure")
     return functions
 

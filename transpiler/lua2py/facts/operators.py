@@ -134,7 +134,11 @@ def _whole(node: tree.Binary, left: Kind, right: Kind) -> Kind:
         return SMALL if right.within(SMALL) else WHOLE
     if node.op == "*":
         return NUMBER
-    if left.within(SMALL) and right.within(SMALL) and tree.Number in (type(node.left), type(node.right)):
+    if (
+        left.within(SMALL)
+        and right.within(SMALL)
+        and tree.Number in (type(node.left), type(node.right))
+    ):
         return SMALL
     return WHOLE
 
@@ -146,4 +150,6 @@ def has_divisor(node: tree.Binary) -> bool:
 
 def is_small_constant(node: tree.Expr) -> bool:
     """A literal whole factor that can't carry an ordinary count past 2^53."""
-    return isinstance(node, tree.Number) and isinstance(node.value, int) and abs(node.value) <= 2**20
+    return (
+        isinstance(node, tree.Number) and isinstance(node.value, int) and abs(node.value) <= 2**20
+    )

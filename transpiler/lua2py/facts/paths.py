@@ -54,7 +54,9 @@ class Paths:
         self.bindings = bindings
         self.written: set[Path] = {(name,) for name in shared_writes}
         self.aliases: dict[Symbol, Path] = {}
-        self.replaced = {name for name, symbol in bindings.globals.items() if symbol.writes} | shared_writes
+        self.replaced = {
+            name for name, symbol in bindings.globals.items() if symbol.writes
+        } | shared_writes
         self._collect()
 
     def of(self, node: Expr) -> Path | None:
@@ -63,7 +65,9 @@ class Paths:
             case Name():
                 symbol = self.bindings.of(node)
                 if symbol.is_global:
-                    return (node.id,) if node.id in _ROOTS and node.id not in self.replaced else None
+                    return (
+                        (node.id,) if node.id in _ROOTS and node.id not in self.replaced else None
+                    )
                 return self.aliases.get(symbol)
             case Index(object=object_, key=String(value=key)):
                 path = self.of(object_)
@@ -110,7 +114,11 @@ class Paths:
         )
 
     def is_package(self, path: Path) -> bool:
-        return len(path) == 1 and path[0] in library.LIBRARIES or ".".join(path) in catalogue.packages()
+        return (
+            len(path) == 1
+            and path[0] in library.LIBRARIES
+            or ".".join(path) in catalogue.packages()
+        )
 
     # --- finding aliases ----------------------------------------------------------------------------------
 
@@ -152,7 +160,9 @@ class Paths:
                     if path is not None:
                         self.written.add((*path, key))
 
-    def _leads_to_known(self, read: tree.Node, path: Path, parents: dict[tree.Node, tree.Node]) -> bool:
+    def _leads_to_known(
+        self, read: tree.Node, path: Path, parents: dict[tree.Node, tree.Node]
+    ) -> bool:
         """Whether a use of a package goes on to a name of it that is known."""
         parent = parents.get(read)
         match parent:

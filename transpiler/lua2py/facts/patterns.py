@@ -40,7 +40,11 @@ def _scan(pattern: str) -> list[bool] | None:
             elif pattern[place + 1] == "f" and pattern[place + 2 : place + 3] != "[":
                 return None
             elif pattern[place + 1].isdigit():
-                return None if not 1 <= int(pattern[place + 1]) <= len(found) or open_captures else _rest(pattern)
+                return (
+                    None
+                    if not 1 <= int(pattern[place + 1]) <= len(found) or open_captures
+                    else _rest(pattern)
+                )
             place += 2
         elif char == "[":
             end = _end_of_set(pattern, place)

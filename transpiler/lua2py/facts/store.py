@@ -41,7 +41,9 @@ class FunctionFacts:
     falls_off: bool = False  # its end can be reached
     listed: bool = False  # some call wants however many results there are
     arity: int | None = None  # how many results every call gives; None: differs
-    given: int | None = None  # an anonymous one: how many arguments the library function it goes to will pass
+    given: int | None = (
+        None  # an anonymous one: how many arguments the library function it goes to will pass
+    )
     params: list[Kind] = field(default_factory=list)
     results: list[Kind] = field(default_factory=list)  # when arity is known
 
@@ -55,23 +57,43 @@ class Facts:
     siblings: Siblings
     functions: dict[tree.Function, FunctionFacts] = field(default_factory=dict)
     by_symbol: dict[Symbol, FunctionFacts] = field(default_factory=dict)
-    kinds: dict[tree.Node, Kind] = field(default_factory=dict)  # of each expression and each declared name
+    kinds: dict[tree.Node, Kind] = field(
+        default_factory=dict
+    )  # of each expression and each declared name
     symbols: dict[Symbol, Kind] = field(default_factory=dict)  # over all assignments
-    methods: dict[tree.Invoke, tuple[Kind, ...]] = field(default_factory=dict)  # results, where the class is known
+    methods: dict[tree.Invoke, tuple[Kind, ...]] = field(
+        default_factory=dict
+    )  # results, where the class is known
     metamethods: frozenset[str] = frozenset()
     private: set[Symbol] = field(default_factory=set)  # globals of this file alone
     module_call: tree.Stat | None = None  # `module("name", package.seeall)`
     seeall: bool = False
     dropped: set[Symbol] = field(default_factory=set)  # declared bare, and assigned before any use
-    first_writes: dict[tree.Expr, tree.Param] = field(default_factory=dict)  # ... by this, which declares it
-    arg_symbols: dict[tree.Function, Symbol] = field(default_factory=dict)  # where 5.0's `arg` table is used
-    mates: dict[Symbol, frozenset[Symbol]] = field(default_factory=dict)  # captures of one match: all nil, or none
-    record_only: set[Symbol] = field(default_factory=set)  # tables made here that are only ever indexed
-    read_only: set[Symbol] = field(default_factory=set)  # names of tables that nothing is stored into through them
-    string_keyed: set[Symbol] = field(default_factory=set)  # of record_only: every key is a string constant
-    whole: set[Symbol] = field(default_factory=set)  # of record_only: its constructor gives no nil and no false
+    first_writes: dict[tree.Expr, tree.Param] = field(
+        default_factory=dict
+    )  # ... by this, which declares it
+    arg_symbols: dict[tree.Function, Symbol] = field(
+        default_factory=dict
+    )  # where 5.0's `arg` table is used
+    mates: dict[Symbol, frozenset[Symbol]] = field(
+        default_factory=dict
+    )  # captures of one match: all nil, or none
+    record_only: set[Symbol] = field(
+        default_factory=set
+    )  # tables made here that are only ever indexed
+    read_only: set[Symbol] = field(
+        default_factory=set
+    )  # names of tables that nothing is stored into through them
+    string_keyed: set[Symbol] = field(
+        default_factory=set
+    )  # of record_only: every key is a string constant
+    whole: set[Symbol] = field(
+        default_factory=set
+    )  # of record_only: its constructor gives no nil and no false
     elements: dict[Symbol, Kind] = field(default_factory=dict)  # of record_only: what they hold
-    early: set[Symbol] = field(default_factory=set)  # private globals that the main block assigns before any use
+    early: set[Symbol] = field(
+        default_factory=set
+    )  # private globals that the main block assigns before any use
 
     def kind(self, node: tree.Node) -> Kind:
         """The kind of an expression's first value; of a declared name, over its first assignment."""

@@ -23,7 +23,7 @@ from lua2py.naming import free, from_text
 from lua2py.polish.expressions import Layout
 
 What = str | list[str]
-NESTED_BLOCKS = 20  # CPython's limit on blocks inside each other in one function
+NESTED_LOOPS = 20  # CPython's limit on loops inside each other in one function
 
 _CLASS = re.compile(r"%.|\[[^\]]*\]")  # of a Lua pattern: what stands for other characters
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{2,}")
@@ -63,8 +63,12 @@ class Context:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     owner: Owner = field(init=False)
     prelude: list[ast.stmt] = field(default_factory=list)
-    entries: dict[tree.Field, ast.expr] = field(default_factory=dict)  # the value of each table field
-    lowered: dict[tree.Stat, list[ast.stmt]] = field(default_factory=dict)  # what each statement became
+    entries: dict[tree.Field, ast.expr] = field(
+        default_factory=dict
+    )  # the value of each table field
+    lowered: dict[tree.Stat, list[ast.stmt]] = field(
+        default_factory=dict
+    )  # what each statement became
     functions: dict[ast.FunctionDef, tree.Function] = field(default_factory=dict)
     blocks: dict[tree.Block, list[ast.stmt]] = field(default_factory=dict)
     annotated: dict[Owner, set[str]] = field(default_factory=dict)  # names whose type has been said
@@ -74,7 +78,7 @@ class Context:
     uses_globals: bool = False
     module_name: str = ""  # the Python name of `module(...)`'s table
     after_module_call: int | None = None  # source offset after which globals are fields of it
-    depth: int = 0  # blocks inside each other in the Python function being written
+    depth: int = 0  # loops inside each other in the Python function being written
     hint: str = ""  # what a nameless function or value might be called
 
     def __post_init__(self) -> None:
@@ -217,8 +221,8 @@ class Context:
         self.diagnostics.append(Diagnostic(code, node.span, self.path, args))
 
     def too_deep(self, node: tree.Node) -> None:
-        """More blocks inside each other than Python compiles."""
-        self.report("L210", node, limit=NESTED_BLOCKS)
+        """More loops inside each other than Python compiles."""
+        self.report("L210", node, limit=NESTED_LOOPS)
 
     # --- purity ---------------------------------------------------------------------------------------------
 

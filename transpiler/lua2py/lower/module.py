@@ -77,7 +77,10 @@ def _as_function(ctx: Context, body: list[ast.stmt]) -> list[ast.stmt]:
         type_comment=None,
     )
     arguments = ast.AnnAssign(
-        target=build.stored("ARGS"), annotation=ctx.type_text("tuple[Any, ...]"), value=None, simple=1
+        target=build.stored("ARGS"),
+        annotation=ctx.type_text("tuple[Any, ...]"),
+        value=None,
+        simple=1,
     )
     ctx.layout.before[arguments] = ["# Set by whoever runs this module."]
     run = build.assign(
@@ -118,6 +121,11 @@ def _globals(ctx: Context) -> list[ast.stmt]:
             continue
         kind = ctx.type_text(annotation(facts.symbol_kind(symbol) | NIL))
         found.append(
-            ast.AnnAssign(target=build.stored(ctx.names.of[symbol]), annotation=kind, value=build.none(), simple=1)
+            ast.AnnAssign(
+                target=build.stored(ctx.names.of[symbol]),
+                annotation=kind,
+                value=build.none(),
+                simple=1,
+            )
         )
     return found

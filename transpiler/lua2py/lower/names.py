@@ -63,7 +63,11 @@ class Names:
     def _assign(self) -> None:
         bindings = self.facts.bindings
         for symbol in bindings.locals:
-            if symbol.captured and symbol.loop is not None and (symbol.writes or symbol in self.own_loops):
+            if (
+                symbol.captured
+                and symbol.loop is not None
+                and (symbol.writes or symbol in self.own_loops)
+            ):
                 self.boxed.add(symbol)
         for symbol in bindings.globals.values():
             if symbol in self.facts.private:
@@ -105,7 +109,9 @@ class Names:
                     continue  # declared and never used: it is not emitted
             alias = self.facts.paths.aliases.get(symbol)
             if alias is not None and alias[-1] == symbol.name and len(alias) == 1:
-                self.imported[symbol] = symbol.name  # `local string = string`: the import is the name
+                self.imported[symbol] = (
+                    symbol.name
+                )  # `local string = string`: the import is the name
                 continue
             wanted = python_name(symbol.name)
             found = wanted
@@ -140,7 +146,8 @@ class Names:
         if any(position > at for position in uses):
             return False
         return not any(
-            not _inside(old.declaration.span.start, loop) and any(_inside(use, loop) for use in uses)
+            not _inside(old.declaration.span.start, loop)
+            and any(_inside(use, loop) for use in uses)
             for loop in self._loops_around(new)
         )
 
@@ -149,7 +156,9 @@ class Names:
         return [loop for loop in self._all_loops() if _inside(at, loop)]
 
     def _all_loops(self) -> list[tree.Stat]:
-        found = {symbol.loop: None for symbol in self.facts.bindings.locals if symbol.loop is not None}
+        found = {
+            symbol.loop: None for symbol in self.facts.bindings.locals if symbol.loop is not None
+        }
         return list(found)
 
 

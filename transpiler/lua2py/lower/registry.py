@@ -28,7 +28,9 @@ def lowers(node: type[tree.Node]) -> Callable[[Rule], Rule]:
     def declare(rule: Rule) -> Rule:
         rules: dict[Any, Any] = EXPRESSIONS if issubclass(node, tree.Expr) else STATEMENTS
         if node in rules:
-            raise ValueError(f"{node.__name__} is lowered by {rules[node].__name__} and by {rule.__name__}")
+            raise ValueError(
+                f"{node.__name__} is lowered by {rules[node].__name__} and by {rule.__name__}"
+            )
         rules[node] = rule
         return rule
 

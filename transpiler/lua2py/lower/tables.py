@@ -71,13 +71,27 @@ def _record(ctx: Context, node: tree.TableConstructor) -> ast.expr:
         hint = field.key.value if isinstance(field.key, tree.String) else ""
         values.append(_entry(ctx, field, hint))
         proven = proven and not ctx.kind(field.value).meets(kinds.NIL)
-    if position and any(field.key is not None and not isinstance(field.key, tree.String) for field in node.fields):
+    if position and any(
+        field.key is not None and not isinstance(field.key, tree.String) for field in node.fields
+    ):
         # A key may be one of the places: then the place wins, whichever stands first.
         places = [field.key is None for field in node.fields]
-        keys = [key for place in (False, True) for key, is_place in zip(keys, places, strict=True) if is_place == place]
-        values = [v for place in (False, True) for v, is_place in zip(values, places, strict=True) if is_place == place]
+        keys = [
+            key
+            for place in (False, True)
+            for key, is_place in zip(keys, places, strict=True)
+            if is_place == place
+        ]
+        values = [
+            v
+            for place in (False, True)
+            for v, is_place in zip(values, places, strict=True)
+            if is_place == place
+        ]
         return _pairs(ctx, keys, values)
-    if any(field.key is not None and ctx.kind(field.key).meets(kinds.BOOLEAN) for field in node.fields):
+    if any(
+        field.key is not None and ctx.kind(field.key).meets(kinds.BOOLEAN) for field in node.fields
+    ):
         return _pairs(ctx, keys, values)
     made = ast.Dict(keys=keys, values=values)
     return build.call(ctx.lua("Table" if proven else "table_of"), made)
@@ -85,7 +99,9 @@ def _record(ctx: Context, node: tree.TableConstructor) -> ast.expr:
 
 def _pairs(ctx: Context, keys: list[ast.expr | None], values: list[ast.expr]) -> ast.expr:
     pairs: list[ast.expr] = [
-        build.tuple_of([key, value]) for key, value in zip(keys, values, strict=True) if key is not None
+        build.tuple_of([key, value])
+        for key, value in zip(keys, values, strict=True)
+        if key is not None
     ]
     return build.call(ctx.lua("table_of"), ast.List(elts=pairs, ctx=build.LOAD))
 
@@ -103,5 +119,8 @@ def _mixed(ctx: Context, node: tree.TableConstructor, array: list[tree.Field]) -
             values.append(_entry(ctx, field))
     named: list[ast.expr] = [build.tuple_of([k, v]) for k, v in zip(keys, values, strict=True)]
     return build.call(
-        ctx.lua("table_of"), ast.List(elts=named, ctx=build.LOAD), *places, *spread(ctx, node.fields[-1].value)
+        ctx.lua("table_of"),
+        ast.List(elts=named, ctx=build.LOAD),
+        *places,
+        *spread(ctx, node.fields[-1].value),
     )

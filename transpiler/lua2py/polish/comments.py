@@ -16,7 +16,8 @@ from lua2py.lower.context import Context
 
 # Words in a comment that Python, its type checkers and its linters obey.
 _OBEYED = re.compile(
-    r"\b(coding)(?=[:=])|\b(type|pragma|mypy|pyright|pylint|ruff|fmt|isort|yapf|flake8)(?=\s*:)|\b(noqa|nosec)\b", re.I
+    r"\b(coding)(?=[:=])|\b(type|pragma|mypy|pyright|pylint|ruff|fmt|isort|yapf|flake8)(?=\s*:)|\b(noqa|nosec)\b",
+    re.I,
 )
 
 
@@ -38,7 +39,8 @@ def place_comments(ctx: Context) -> None:
     placed = _Placer(ctx)
     for comment in chunk.comments:
         region = max(
-            (r for r in regions if r.start <= comment.span.start < r.end), key=lambda r: (r.start, -r.end)
+            (r for r in regions if r.start <= comment.span.start < r.end),
+            key=lambda r: (r.start, -r.end),
         )
         placed.place(comment, region)
     for region in regions:
@@ -52,7 +54,9 @@ def lines_of(comment: tree.Comment) -> list[str]:
     text = _decoded(comment.text).replace("\r\n", "\n").replace("\r", "\n")
     lines = text.strip("\n").split("\n") if comment.long else [text]
     if comment.long:
-        margin = min((len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()), default=0)
+        margin = min(
+            (len(line) - len(line.lstrip()) for line in lines[1:] if line.strip()), default=0
+        )
         lines = [lines[0].strip(), *(line[margin:] for line in lines[1:])]
         while len(lines) > 1 and not lines[-1].strip():
             lines.pop()
@@ -60,7 +64,9 @@ def lines_of(comment: tree.Comment) -> list[str]:
 
 
 def _line(text: str) -> str:
-    text = "".join(char if char.isprintable() else " " if char == "\t" else _shown(char) for char in text).rstrip()
+    text = "".join(
+        char if char.isprintable() else " " if char == "\t" else _shown(char) for char in text
+    ).rstrip()
     text = _OBEYED.sub(_defused, text)
     return f"# {text.removeprefix(' ')}".rstrip()
 
@@ -160,7 +166,9 @@ class _Placer:
         else:
             self.ctx.loose_comments += text
 
-    def _trail(self, comment: tree.Comment, text: str, region: _Region, previous: tree.Stat | None) -> bool:
+    def _trail(
+        self, comment: tree.Comment, text: str, region: _Region, previous: tree.Stat | None
+    ) -> bool:
         if previous is not None:
             if previous.span.end_line != comment.span.line:
                 return False
@@ -189,11 +197,17 @@ class _Placer:
         fields = [
             field
             for node in walk(statement)
-            if isinstance(node, tree.TableConstructor) and node.span.start < comment.span.start < node.span.end
+            if isinstance(node, tree.TableConstructor)
+            and node.span.start < comment.span.start < node.span.end
             for field in node.fields
-            if field in self.ctx.entries and not field.span.start <= comment.span.start < field.span.end
+            if field in self.ctx.entries
+            and not field.span.start <= comment.span.start < field.span.end
         ]
-        same = [f for f in fields if f.span.end <= comment.span.start and f.span.end_line == comment.span.line]
+        same = [
+            f
+            for f in fields
+            if f.span.end <= comment.span.start and f.span.end_line == comment.span.line
+        ]
         if comment.trailing and same and len(text) == 1:
             value = self.ctx.entries[max(same, key=lambda f: f.span.end)]
             if value not in self.layout.trailing:

@@ -12,7 +12,22 @@ from dataclasses import dataclass, field
 WIDTH = 100
 
 # Precedence of Python's operators, low to high; the numbers only order them.
-_TEST, _OR, _AND, _NOT, _COMPARE, _BITOR, _BITXOR, _BITAND, _SHIFT, _SUM, _TERM, _SIGN, _POWER, _ATOM = range(14)
+(
+    _TEST,
+    _OR,
+    _AND,
+    _NOT,
+    _COMPARE,
+    _BITOR,
+    _BITXOR,
+    _BITAND,
+    _SHIFT,
+    _SUM,
+    _TERM,
+    _SIGN,
+    _POWER,
+    _ATOM,
+) = range(14)
 _NAMED = -1
 
 _BINARY: dict[type[ast.operator], tuple[str, int]] = {
@@ -49,10 +64,14 @@ class Layout:
 
     before: dict[ast.AST, list[str]] = field(default_factory=dict)  # comment lines above
     trailing: dict[ast.AST, str] = field(default_factory=dict)  # a comment after, on the same line
-    after: dict[ast.AST, list[str]] = field(default_factory=dict)  # comment lines below, same indent
+    after: dict[ast.AST, list[str]] = field(
+        default_factory=dict
+    )  # comment lines below, same indent
     blank: dict[ast.AST, int] = field(default_factory=dict)  # empty lines above
     broken: set[ast.AST] = field(default_factory=set)  # stood on several lines in the source
-    nested_else: set[ast.AST] = field(default_factory=set)  # an `if` alone in an `else`, not an `elif`
+    nested_else: set[ast.AST] = field(
+        default_factory=set
+    )  # an `if` alone in an `else`, not an `elif`
     readable: set[ast.AST] = field(default_factory=set)  # string constants that are text, not bytes
     numbers: dict[ast.AST, str] = field(default_factory=dict)  # a numeral as it was written
 
@@ -84,12 +103,16 @@ class Writer:
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
+        self._texts: dict[tuple[ast.expr, str], tuple[int, str]] = {}
 
     # --- one line ---------------------------------------------------------------------------------------
 
     def flat(self, node: ast.expr, level: int = _TEST, quote: str = '"') -> str:
         """The node on one line, in parentheses where the place it stands in binds tighter."""
-        own, text = self._flat(node, quote)
+        found = self._texts.get((node, quote))
+        if found is None:
+            found = self._texts[node, quote] = self._flat(node, quote)
+        own, text = found
         return f"({text})" if own < level else text
 
     def _flat(self, node: ast.expr, quote: str) -> tuple[int, str]:
@@ -101,17 +124,25 @@ class Writer:
                 return _ATOM, self._constant(node, quote)
             case ast.Attribute(value=value, attr=attr):
                 number = isinstance(value, ast.Constant) and isinstance(value.value, int)
-                return _ATOM, f"({flat(value)}).{attr}" if number else f"{flat(value, _ATOM, quote)}.{attr}"
+                return (
+                    _ATOM,
+                    f"({flat(value)}).{attr}" if number else f"{flat(value, _ATOM, quote)}.{attr}",
+                )
             case ast.Subscript(value=value, slice=ast.Tuple(elts=elements)) if elements:
                 inner = ", ".join(flat(e, _TEST, quote) for e in elements)
                 return _ATOM, f"{flat(value, _ATOM, quote)}[{inner}]"
             case ast.Subscript(value=value, slice=key):
                 return _ATOM, f"{flat(value, _ATOM, quote)}[{flat(key, _TEST, quote)}]"
             case ast.Slice(lower=lower, upper=upper):
-                ends = (flat(end, _TEST, quote) if end is not None else "" for end in (lower, upper))
+                ends = (
+                    flat(end, _TEST, quote) if end is not None else "" for end in (lower, upper)
+                )
                 return _TEST, ":".join(ends)
             case ast.Call():
-                return _ATOM, f"{flat(node.func, _ATOM, quote)}({', '.join(self._arguments(node, quote))})"
+                return (
+                    _ATOM,
+                    f"{flat(node.func, _ATOM, quote)}({', '.join(self._arguments(node, quote))})",
+                )
             case ast.Starred(value=value):
                 return _TEST, f"*{flat(value, _BITOR, quote)}"
             case ast.UnaryOp(op=ast.Not(), operand=operand):
@@ -182,7 +213,9 @@ class Writer:
 
     # --- several lines ----------------------------------------------------------------------------------
 
-    def fitted(self, node: ast.expr, indent: int, column: int, after: int = 0, bare: bool = True) -> str:
+    def fitted(
+        self, node: ast.expr, indent: int, column: int, after: int = 0, bare: bool = True
+    ) -> str:
         """The node as it looks best from `column`, with `after` characters to follow it on its last line.
 
         bare: no brackets stand around it yet, so an operator that is broken needs its own.
@@ -197,7 +230,9 @@ class Writer:
         if not self.layout.broken:
             return False
         return node in self.layout.broken or any(
-            self._must_break(child) for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr_context)
+            self._must_break(child)
+            for child in ast.iter_child_nodes(node)
+            if not isinstance(child, ast.expr_context)
         )
 
     def _broken(self, node: ast.expr, indent: int, column: int, after: int, bare: bool) -> str:
@@ -232,9 +267,13 @@ class Writer:
                 return self.fitted(left, indent, column, after + len(tail), bare) + tail
         return self.flat(node)
 
-    def _headed_by(self, node: ast.expr, indent: int, column: int, after: int = 0, bare: bool = True) -> str:
+    def _headed_by(
+        self, node: ast.expr, indent: int, column: int, after: int = 0, bare: bool = True
+    ) -> str:
         """What is called, indexed or spread: in parentheses of its own where it is an operation."""
-        if isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Tuple | ast.List):
+        if isinstance(
+            node, ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Tuple | ast.List
+        ):
             return self.fitted(node, indent, column, after, bare)
         return self.flat(node, _ATOM)
 
@@ -250,7 +289,11 @@ class Writer:
             case ast.BinOp(left=left, op=op, right=right):
                 sign, own = _BINARY[type(op)]
                 same = isinstance(left, ast.BinOp) and _BINARY[type(left.op)][1] == own
-                head = self._pieces(left, indent) if same else [self._piece_line(left, "", own, indent)]
+                head = (
+                    self._pieces(left, indent)
+                    if same
+                    else [self._piece_line(left, "", own, indent)]
+                )
                 return [*head, self._piece_line(right, f"{sign} ", own + 1, indent)]
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 return [
@@ -312,7 +355,9 @@ class Writer:
                 return head + before + self.fitted(last, indent, start, after + 1, bare=False) + ")"
         return head + self._lines(items, indent, one_line=not self._must_break(node)) + ")"
 
-    def _lines(self, items: list[tuple[str | None, ast.expr]], indent: int, one_line: bool = False) -> str:
+    def _lines(
+        self, items: list[tuple[str | None, ast.expr]], indent: int, one_line: bool = False
+    ) -> str:
         inner = indent + 4
         together = ", ".join((name or "") + self.flat(item) for name, item in items)
         if one_line and inner + len(together) <= WIDTH:
@@ -321,7 +366,12 @@ class Writer:
         for name, item in items:
             head = name or ""
             text += self._comment_lines(item, inner)
-            text += " " * inner + head + self.fitted(item, inner, inner + len(head), 1, bare=False) + ","
+            text += (
+                " " * inner
+                + head
+                + self.fitted(item, inner, inner + len(head), 1, bare=False)
+                + ","
+            )
             text += self._trailing(item) + "\n"
         return text + " " * indent
 
@@ -345,7 +395,9 @@ class Writer:
 
 def _lines(text: str) -> list[str]:
     """A text cut after each line feed, and nowhere else."""
-    return [line + "\n" for line in text.split("\n")[:-1]] + ([text.rpartition("\n")[2]] if text[-1] != "\n" else [])
+    return [line + "\n" for line in text.split("\n")[:-1]] + (
+        [text.rpartition("\n")[2]] if text[-1] != "\n" else []
+    )
 
 
 def parameter_list(args: ast.arguments, writer: Writer) -> list[str]:

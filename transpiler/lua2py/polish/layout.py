@@ -32,7 +32,9 @@ class StatementWriter(Writer):
     def _space_above(self, statement: ast.stmt, indent: int, previous: ast.stmt | None) -> None:
         if previous is None:
             return
-        around_function = isinstance(statement, ast.FunctionDef) or isinstance(previous, ast.FunctionDef)
+        around_function = isinstance(statement, ast.FunctionDef) or isinstance(
+            previous, ast.FunctionDef
+        )
         count = min(self.layout.blank.get(statement, 0), 1 if indent else MOST_BLANK)
         if around_function and not (indent and isinstance(previous, ast.FunctionDef)):
             count = 1 if indent else 2

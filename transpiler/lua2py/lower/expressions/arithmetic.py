@@ -67,7 +67,9 @@ def _multiplies(ctx: Context, node: tree.Binary) -> bool:
     if node.op == "*":
         if ctx.kind(node.left).equals(kinds.FLOAT) or ctx.kind(node.right).equals(kinds.FLOAT):
             return True
-        return (is_small_constant(node.left) or is_small_constant(node.right)) and not _accumulates(ctx, node)
+        return (is_small_constant(node.left) or is_small_constant(node.right)) and not _accumulates(
+            ctx, node
+        )
     return False
 
 
@@ -81,7 +83,8 @@ def _accumulates(ctx: Context, node: tree.Binary) -> bool:
             continue
         symbol = bindings.of(side)
         if any(
-            bindings.loop_of[write] is not None or bindings.owner_of[write] is not symbol.owner for write in symbol.writes
+            bindings.loop_of[write] is not None or bindings.owner_of[write] is not symbol.owner
+            for write in symbol.writes
         ):
             return True
         if symbol.is_param and symbol.owner is ctx.owner and _is_recursive(ctx):
@@ -103,7 +106,9 @@ def lower_unary(ctx: Context, node: tree.Unary) -> ast.expr:
     operand = ctx.value(node.operand)
     if node.op == "#":
         native = kind.within(kinds.STRING)
-        return ctx.mark(build.call(build.name("len") if native else ctx.lua("length"), operand), node, what)
+        return ctx.mark(
+            build.call(build.name("len") if native else ctx.lua("length"), operand), node, what
+        )
     if node.op == "~":
         return ctx.mark(build.call(ctx.lua("bnot"), operand), node, what)
     if isinstance(node.operand, tree.Number) and not node.operand.value:

@@ -58,7 +58,9 @@ def all_values(ctx: Context, node: tree.Call | tree.Invoke) -> list[ast.expr]:
     return [build.starred(made.value)]
 
 
-def several_values(ctx: Context, node: tree.Call | tree.Invoke, wanted: int) -> list[ast.expr] | ast.expr:
+def several_values(
+    ctx: Context, node: tree.Call | tree.Invoke, wanted: int
+) -> list[ast.expr] | ast.expr:
     """Exactly `wanted` (two or more) results of a call."""
     from lua2py.lower.stdlib import patterns
 
@@ -71,7 +73,9 @@ def several_values(ctx: Context, node: tree.Call | tree.Invoke, wanted: int) -> 
     if made.count == 1:
         return [made.value, *(build.none() for _ in range(wanted - 1))]
     if made.count is not None and made.count > wanted:
-        return build.subscript(made.value, ast.Slice(lower=None, upper=build.constant(wanted), step=None))
+        return build.subscript(
+            made.value, ast.Slice(lower=None, upper=build.constant(wanted), step=None)
+        )
     if made.count:
         missing: list[ast.expr] = [build.none() for _ in range(wanted - made.count)]
         return build.tuple_of([build.starred(made.value), *missing])
@@ -109,7 +113,9 @@ def _call(ctx: Context, node: tree.Call, spread: bool) -> Made:
 
     name = ctx.facts.paths.function(node.function)
     if name is not None and not hidden_by_module(ctx, node.function):
-        special = base.special_call(ctx, name, node, spread) or patterns.special_call(ctx, name, node, spread)
+        special = base.special_call(ctx, name, node, spread) or patterns.special_call(
+            ctx, name, node, spread
+        )
         if special is not None:
             return special
         function = documented(ctx, node.function)
@@ -122,9 +128,13 @@ def _call(ctx: Context, node: tree.Call, spread: bool) -> Made:
     arguments = _arguments(ctx, node.args)
     what = ctx.describe(node.function)
     if spread:
-        return Made(build.none(), None, [build.starred(_call_helper(ctx, node, function, arguments, what))])
+        return Made(
+            build.none(), None, [build.starred(_call_helper(ctx, node, function, arguments, what))]
+        )
     count = known.arity if known is not None else None
-    if build.is_literal(function):  # an error when it runs; written as a call, Python would warn of it
+    if build.is_literal(
+        function
+    ):  # an error when it runs; written as a call, Python would warn of it
         made = _call_helper(ctx, node, function, arguments, what)
         return Made(build.call(ctx.lua("first"), made), 1)
     return Made(ctx.mark(build.call(function, *arguments), node, what), count)
@@ -144,7 +154,9 @@ def _own(ctx: Context, node: tree.Call, arity: int | None, spread: bool) -> Made
     arguments = _arguments(ctx, node.args, width)
     what = ctx.describe(node.function)
     if spread and (arity is None or arity == 0):
-        return Made(build.none(), None, [build.starred(_call_helper(ctx, node, function, arguments, what))])
+        return Made(
+            build.none(), None, [build.starred(_call_helper(ctx, node, function, arguments, what))]
+        )
     return Made(ctx.mark(build.call(function, *arguments), node, what), arity)
 
 
@@ -187,7 +199,11 @@ def _arguments(ctx: Context, nodes: list[tree.Expr], most: int | None = None) ->
     """What is passed; what a function of `most` parameters would ignore is left out."""
     from lua2py.lower.expressions.lists import listed
 
-    if most is not None and len(nodes) > most and all(ctx.is_harmless(node) for node in nodes[most:]):
+    if (
+        most is not None
+        and len(nodes) > most
+        and all(ctx.is_harmless(node) for node in nodes[most:])
+    ):
         nodes = nodes[:most]
         return [ctx.value(node) for node in nodes]
     if most is not None and nodes and is_multiple(nodes[-1]) and len(nodes) >= most:
@@ -265,7 +281,9 @@ def _documented_method(ctx: Context, node: tree.Invoke, spread: bool) -> Made:
     results = catalogue.method_results(receiver.userdata_class, node.name, given_count(node.args))
     most = catalogue.most_arguments(catalogue.methods()[receiver.userdata_class, node.name])
     function = ctx.mark(
-        build.attribute(present(ctx, node.object), node.name), node.object, ctx.describe(node.object)
+        build.attribute(present(ctx, node.object), node.name),
+        node.object,
+        ctx.describe(node.object),
     )
     made = ctx.mark(
         build.call(function, *_arguments(ctx, node.args, most)), node, f"method '{node.name}'"

@@ -52,7 +52,9 @@ def _equality(ctx: Context, node: tree.Binary) -> ast.expr:
 def compares_natively(ctx: Context, node: tree.Binary) -> bool:
     """Whether Python's `==` answers as Lua's does, and a type checker sees that both sides can be equal."""
     left, right = ctx.kind(node.left), ctx.kind(node.right)
-    if not left.meets(right.without(kinds.NIL)) and not (left.meets(kinds.NUMBER) and right.meets(kinds.NUMBER)):
+    if not left.meets(right.without(kinds.NIL)) and not (
+        left.meets(kinds.NUMBER) and right.meets(kinds.NUMBER)
+    ):
         return False
     for one, other, literal in ((left, right, node.left), (right, left, node.right)):
         if one.within(_PLAIN):

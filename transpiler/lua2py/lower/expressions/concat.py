@@ -20,7 +20,9 @@ def lower_concat(ctx: Context, node: tree.Binary) -> ast.expr:
         return _helper_chain(ctx, operands)
     pieces = [_piece(ctx, operand) for operand in operands]
     if all(isinstance(piece, ast.Constant) for piece in pieces):
-        return build.constant("".join(str(piece.value) for piece in pieces if isinstance(piece, ast.Constant)))
+        return build.constant(
+            "".join(str(piece.value) for piece in pieces if isinstance(piece, ast.Constant))
+        )
     if _fits_format(ctx, pieces):
         return ctx.mark(_joined(pieces), node)
     total = pieces[0]
@@ -40,7 +42,11 @@ def _chain(node: tree.Expr) -> list[tree.Expr]:
 
 def _piece(ctx: Context, operand: tree.Expr) -> ast.expr:
     """An operand as a Python string or as something that formats like one."""
-    if isinstance(operand, tree.Number) and isinstance(operand.value, int) and operand.value < 10**14:
+    if (
+        isinstance(operand, tree.Number)
+        and isinstance(operand.value, int)
+        and operand.value < 10**14
+    ):
         return build.constant(str(operand.value))
     value = EXPRESSIONS[type(operand)](ctx, operand)
     kind = ctx.kind(operand)
@@ -61,7 +67,14 @@ def _fits_format(ctx: Context, pieces: list[ast.expr]) -> bool:
                 return False
             continue
         text = writer.flat(piece, quote="'")
-        if "\\" in text or '"' in text or "f'" in text or "lambda" in text or ":=" in text or "\n" in text:
+        if (
+            "\\" in text
+            or '"' in text
+            or "f'" in text
+            or "lambda" in text
+            or ":=" in text
+            or "\n" in text
+        ):
             return False
         if not text.isascii():
             return False
@@ -93,6 +106,9 @@ def _helper_chain(ctx: Context, operands: list[tree.Expr]) -> ast.expr:
     values = [ctx.value(operand) for operand in operands]
     total = values[-1]
     for place in range(len(values) - 2, -1, -1):
-        what = [ctx.describe(operands[place]), ctx.describe(operands[-1]) if place == len(values) - 2 else ""]
+        what = [
+            ctx.describe(operands[place]),
+            ctx.describe(operands[-1]) if place == len(values) - 2 else "",
+        ]
         total = ctx.mark(build.call(ctx.lua("concat"), values[place], total), operands[place], what)
     return total

@@ -14,7 +14,9 @@ from lua2py.lower.registry import lowers
 
 _INDEXABLE = kinds.TABLE | kinds.USERDATA | kinds.NIL  # Python's own subscript does what Lua does
 # Keys that Python's dict keeps apart as Lua does. Floats may be nan, which only matters to writes.
-_READ_KEYS = kinds.STRING | kinds.NUMBER | kinds.TABLE | kinds.FUNCTION | kinds.USERDATA | kinds.THREAD
+_READ_KEYS = (
+    kinds.STRING | kinds.NUMBER | kinds.TABLE | kinds.FUNCTION | kinds.USERDATA | kinds.THREAD
+)
 _WRITE_KEYS = _READ_KEYS.without(kinds.FLOAT)
 
 

@@ -44,7 +44,11 @@ def exactly(ctx: Context, nodes: list[tree.Expr], wanted: int) -> list[ast.expr]
         if len(nodes) == 1:
             return tail
         values = [ctx.value(node) for node in nodes[:-1]]
-        return values + tail if isinstance(tail, list) else build.tuple_of([*values, build.starred(tail)])
+        return (
+            values + tail
+            if isinstance(tail, list)
+            else build.tuple_of([*values, build.starred(tail)])
+        )
     values = [ctx.value(node) for node in nodes]
     if len(values) <= wanted:
         return values + [build.none() for _ in range(wanted - len(values))]

@@ -35,7 +35,9 @@ def lower_number(ctx: Context, node: tree.Number) -> ast.expr:
     made = build.constant(node.value)
     if _HEX.match(node.text):
         ctx.layout.numbers[made] = node.text.lower()
-    elif _OCTAL.match(node.text) and isinstance(node.value, int) and node.value == int(node.text, 8):
+    elif (
+        _OCTAL.match(node.text) and isinstance(node.value, int) and node.value == int(node.text, 8)
+    ):
         ctx.layout.numbers[made] = "0o" + node.text.lstrip("0") if node.value else "0"
     return made
 

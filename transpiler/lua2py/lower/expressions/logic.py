@@ -76,7 +76,9 @@ def lower_logic(ctx: Context, node: tree.Binary) -> ast.expr:
 def _with_default(ctx: Context, node: tree.Binary) -> ast.expr | None:
     """`T[k] or default` of a table that is what its constructor says, all of it true: `T.get(k, default)`."""
     match node:
-        case tree.Binary(op="or", left=tree.Index(object=tree.Name() as name, key=key), right=right):
+        case tree.Binary(
+            op="or", left=tree.Index(object=tree.Name() as name, key=key), right=right
+        ):
             symbol = ctx.facts.bindings.of(name)
             facts = ctx.facts
             if (

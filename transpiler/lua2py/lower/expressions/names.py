@@ -38,7 +38,9 @@ def local(ctx: Context, symbol: Symbol) -> ast.expr:
 def package(ctx: Context, node: tree.Name, path: tuple[str, ...]) -> ast.expr:
     """A local that is another name for a package."""
     symbol = ctx.facts.bindings.of(node)
-    return spelled(ctx, path) if symbol in ctx.names.imported else build.name(ctx.python_name(symbol))
+    return (
+        spelled(ctx, path) if symbol in ctx.names.imported else build.name(ctx.python_name(symbol))
+    )
 
 
 def global_value(ctx: Context, node: tree.Name) -> ast.expr:

@@ -35,7 +35,9 @@ def lower_local(ctx: Context, node: tree.Local) -> list[ast.stmt]:
         return found
     if len(symbols) == 1 and len(node.values) == 1:
         return _one_local(ctx, symbols[0], node.values[0])
-    if all(symbol in ctx.facts.paths.aliases for symbol in symbols) and len(symbols) == len(node.values):
+    if all(symbol in ctx.facts.paths.aliases for symbol in symbols) and len(symbols) == len(
+        node.values
+    ):
         return [
             statement
             for symbol, value in zip(symbols, node.values, strict=True)
@@ -92,7 +94,9 @@ def _annotated(ctx: Context, name: str, kind: str, value: ast.expr) -> ast.stmt:
     if name in seen:
         return build.assign(build.stored(name), value)
     seen.add(name)
-    return ast.AnnAssign(target=build.stored(name), annotation=ctx.type_text(kind), value=value, simple=1)
+    return ast.AnnAssign(
+        target=build.stored(name), annotation=ctx.type_text(kind), value=value, simple=1
+    )
 
 
 def declare_all(
@@ -109,9 +113,13 @@ def declare_all(
             elements.append(build.stored(plain))
             boxes += declare(ctx, symbol, build.name(plain))
             continue
-        if ctx.names.needs_annotation(symbol) and name not in ctx.annotated.setdefault(ctx.owner, set()):
+        if ctx.names.needs_annotation(symbol) and name not in ctx.annotated.setdefault(
+            ctx.owner, set()
+        ):
             kind = ctx.type_text(annotation(ctx.facts.symbol_kind(symbol)))
-            found.append(ast.AnnAssign(target=build.stored(name), annotation=kind, value=None, simple=1))
+            found.append(
+                ast.AnnAssign(target=build.stored(name), annotation=kind, value=None, simple=1)
+            )
             ctx.annotated[ctx.owner].add(name)
         elements.append(build.stored(name))
     value = build.tuple_of(values) if isinstance(values, list) else values
@@ -195,7 +203,9 @@ def store(
 def _store_name(ctx: Context, target: tree.Name, value: ast.expr) -> ast.stmt:
     symbol = ctx.facts.bindings.of(target)
     if symbol.is_global and symbol not in ctx.facts.private:
-        return build.assign(build.subscript(global_table(ctx, target), build.constant(target.id)), value)
+        return build.assign(
+            build.subscript(global_table(ctx, target), build.constant(target.id)), value
+        )
     if target in ctx.facts.first_writes:
         [made] = declare(ctx, symbol, value)
         return made
@@ -232,8 +242,12 @@ def _assign_several(ctx: Context, node: tree.Assign) -> list[ast.stmt]:
     values = exactly(ctx, node.values, len(node.targets))
     if isinstance(values, list):
         values = build.tuple_of(values)
-    names = [ctx.fresh(_hint(target) + "_value" if _hint(target) else "value") for target in node.targets]
-    found: list[ast.stmt] = [build.assign(build.targets([build.stored(name) for name in names]), values)]
+    names = [
+        ctx.fresh(_hint(target) + "_value" if _hint(target) else "value") for target in node.targets
+    ]
+    found: list[ast.stmt] = [
+        build.assign(build.targets([build.stored(name) for name in names]), values)
+    ]
     for place, name, kind in reversed(list(zip(places, names, given, strict=True))):
         found += place(build.name(name), kind)
     return found
@@ -250,7 +264,9 @@ def _kinds(ctx: Context, node: tree.Assign) -> list[Kind]:
 def _independent(ctx: Context, node: tree.Assign, given: list[Kind]) -> bool:
     """Whether Python's own order of storing gives what Lua's gives."""
     names = [target.id for target in node.targets if isinstance(target, tree.Name)]
-    if len(set(names)) != len(names) or any(target in ctx.facts.first_writes for target in node.targets):
+    if len(set(names)) != len(names) or any(
+        target in ctx.facts.first_writes for target in node.targets
+    ):
         return False
     indexes = [target for target in node.targets if isinstance(target, tree.Index)]
     if len(indexes) > 1 and not _distinct(ctx, indexes) and not _is_swap(node):
@@ -262,7 +278,10 @@ def _independent(ctx: Context, node: tree.Assign, given: list[Kind]) -> bool:
             parts = [part for part in walk(target) if isinstance(part, tree.Name)]
             if any(part.id in names for part in parts):
                 return False
-            if not all(isinstance(part, tree.Index | tree.Name | tree.String | tree.Number) for part in walk(target)):
+            if not all(
+                isinstance(part, tree.Index | tree.Name | tree.String | tree.Number)
+                for part in walk(target)
+            ):
                 return False
             if target is not indexes[0] and isinstance(target.object, tree.Index):
                 return False
@@ -273,14 +292,17 @@ def _independent(ctx: Context, node: tree.Assign, given: list[Kind]) -> bool:
 
 def _distinct(ctx: Context, targets: list[tree.Index]) -> bool:
     """Whether no two of the places can be one: Lua stores from right to left, Python from left to right."""
-    keys = [target.key.value for target in targets if isinstance(target.key, tree.String | tree.Number)]
+    keys = [
+        target.key.value for target in targets if isinstance(target.key, tree.String | tree.Number)
+    ]
     return len(set(keys)) == len(targets) and not ctx.facts.mentions("__newindex")
 
 
 def _is_swap(node: tree.Assign) -> bool:
     """`a[i], a[j] = a[j], a[i]`: if both are one place, both get the same value."""
     return len(node.values) == len(node.targets) == 2 and all(
-        _same(target, value) for target, value in zip(node.targets, reversed(node.values), strict=True)
+        _same(target, value)
+        for target, value in zip(node.targets, reversed(node.values), strict=True)
     )
 
 
@@ -288,7 +310,10 @@ def _same(one: tree.Expr, other: tree.Expr) -> bool:
     match one, other:
         case tree.Name(id=left), tree.Name(id=right):
             return left == right
-        case (tree.String(value=left), tree.String(value=right)) | (tree.Number(value=left), tree.Number(value=right)):
+        case (tree.String(value=left), tree.String(value=right)) | (
+            tree.Number(value=left),
+            tree.Number(value=right),
+        ):
             return left == right
         case tree.Index(), tree.Index():
             return _same(one.object, other.object) and _same(one.key, other.key)

@@ -6,20 +6,22 @@ import ast
 
 from lua2py import tree
 from lua2py.lower import build
-from lua2py.lower.context import NESTED_BLOCKS, Context
+from lua2py.lower.context import NESTED_LOOPS, Context
 from lua2py.lower.expressions import calls
 from lua2py.lower.registry import lowers
 
 
-def block_body(ctx: Context, block: tree.Block, inner: bool = False) -> list[ast.stmt]:
-    """The statements of a block; of a loop or branch, at least a `pass`."""
-    ctx.depth += 0 if inner else 1
-    if ctx.depth > NESTED_BLOCKS and not inner:
+def block_body(
+    ctx: Context, block: tree.Block, inner: bool = False, loop: bool = False
+) -> list[ast.stmt]:
+    """The statements of a block; of a loop or branch, at least a `pass`. inner: something else stands there too."""
+    ctx.depth += loop
+    if ctx.depth > NESTED_LOOPS and loop:
         ctx.too_deep(block)
     found: list[ast.stmt] = []
     for statement in block.body:
         found += ctx.statement(statement)
-    ctx.depth -= 0 if inner else 1
+    ctx.depth -= loop
     if not found and not inner:
         found = [ast.Pass()]
     ctx.blocks[block] = found

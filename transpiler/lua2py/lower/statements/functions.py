@@ -37,7 +37,9 @@ def lower_function(ctx: Context, node: tree.Function) -> ast.expr:
 def _is_expression(known: FunctionFacts) -> bool:
     node = known.node
     match node.body.body:
-        case [tree.Return(values=[value])] if not is_multiple(value) and not isinstance(value, tree.Function):
+        case [tree.Return(values=[value])] if not is_multiple(value) and not isinstance(
+            value, tree.Function
+        ):
             return known.given == len(node.params) and not node.vararg
     return False
 
@@ -65,12 +67,21 @@ def definition(ctx: Context, node: tree.Function, name: str) -> ast.FunctionDef:
     args = _parameters(ctx, known)
     outer, prelude, depth, hint = ctx.owner, ctx.prelude, ctx.depth, ctx.hint
     ctx.owner, ctx.prelude, ctx.depth, ctx.hint = node, [], 0, ""
-    body = _declared_outside(ctx, node) + _arg_table(ctx, node) + block_body(ctx, node.body, inner=True)
+    body = (
+        _declared_outside(ctx, node)
+        + _arg_table(ctx, node)
+        + block_body(ctx, node.body, inner=True)
+    )
     body += _last_exit(known)
     result = ctx.type_text(result_text(known))
     ctx.owner, ctx.prelude, ctx.depth, ctx.hint = outer, prelude, depth, hint
     made = ast.FunctionDef(
-        name=name, args=args, body=body or [ast.Pass()], decorator_list=[], returns=result, type_comment=None
+        name=name,
+        args=args,
+        body=body or [ast.Pass()],
+        decorator_list=[],
+        returns=result,
+        type_comment=None,
     )
     ctx.functions[made] = node
     return made
@@ -145,7 +156,9 @@ def _early(ctx: Context, node: tree.Function) -> list[Symbol]:
         for symbol in ctx.facts.bindings.free[node]
         if symbol.owner is owner and (ctx.names.bound_early(symbol) or symbol in ctx.names.boxed)
     ]
-    return sorted(found, key=lambda symbol: symbol.declaration.span.start if symbol.declaration else 0)
+    return sorted(
+        found, key=lambda symbol: symbol.declaration.span.start if symbol.declaration else 0
+    )
 
 
 def _early_type(ctx: Context, symbol: Symbol) -> ast.expr:
@@ -182,7 +195,10 @@ def _declared_outside(ctx: Context, node: tree.Function) -> list[ast.stmt]:
     enclosing: set[str] = set()
     bindings = ctx.facts.bindings
     for symbol in (*bindings.free[node], *ctx.facts.private):
-        if not any(bindings.owner_of[write] is node for write in symbol.writes) or symbol in ctx.names.boxed:
+        if (
+            not any(bindings.owner_of[write] is node for write in symbol.writes)
+            or symbol in ctx.names.boxed
+        ):
             continue
         (module if ctx.names.is_module_level(symbol) else enclosing).add(ctx.names.of[symbol])
     found: list[ast.stmt] = []
@@ -222,7 +238,9 @@ def lower_local_function(ctx: Context, node: tree.LocalFunction) -> list[ast.stm
     return bind_local(ctx, ctx.facts.bindings.of(node.name), node.function, declared=True)
 
 
-def bind_local(ctx: Context, symbol: Symbol, function: tree.Function, declared: bool) -> list[ast.stmt]:
+def bind_local(
+    ctx: Context, symbol: Symbol, function: tree.Function, declared: bool
+) -> list[ast.stmt]:
     """A function that becomes the value of a local or a private global."""
     name = ctx.names.of[symbol]
     if symbol in ctx.names.boxed:
@@ -233,13 +251,17 @@ def bind_local(ctx: Context, symbol: Symbol, function: tree.Function, declared: 
     return [made, build.assign(build.stored(name), build.name(made.name))]
 
 
-def _bind_boxed(ctx: Context, symbol: Symbol, function: tree.Function, declared: bool) -> list[ast.stmt]:
+def _bind_boxed(
+    ctx: Context, symbol: Symbol, function: tree.Function, declared: bool
+) -> list[ast.stmt]:
     name = ctx.names.of[symbol]
     found: list[ast.stmt] = []
     if declared:
         empty = ast.List(elts=[build.none()], ctx=build.LOAD)
         kind = ctx.type_text("list[Any]")
-        found.append(ast.AnnAssign(target=build.stored(name), annotation=kind, value=empty, simple=1))
+        found.append(
+            ast.AnnAssign(target=build.stored(name), annotation=kind, value=empty, simple=1)
+        )
         if name in ctx.annotated.setdefault(ctx.owner, set()):
             found = [build.assign(build.stored(name), empty)]
         ctx.annotated[ctx.owner].add(name)
@@ -265,7 +287,11 @@ def assign_function(ctx: Context, target: tree.Expr, function: tree.Function) ->
         place = build.subscript(global_table(ctx, target), build.constant(target.id))
         return [made, build.assign(place, build.name(made.name))]
     wanted = "method"
-    if isinstance(target, tree.Index) and isinstance(target.key, tree.String) and target.key.value.isidentifier():
+    if (
+        isinstance(target, tree.Index)
+        and isinstance(target.key, tree.String)
+        and target.key.value.isidentifier()
+    ):
         wanted = python_name(target.key.value)
     made = definition(ctx, function, ctx.fresh(wanted))
     return [made, *store(ctx, target, build.name(made.name), kinds.FUNCTION, function)]

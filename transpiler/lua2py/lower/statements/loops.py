@@ -18,19 +18,21 @@ from lua2py.lower.statements.blocks import block_body
 
 @lowers(tree.While)
 def lower_while(ctx: Context, node: tree.While) -> list[ast.stmt]:
-    return [ast.While(test=condition(ctx, node.test), body=block_body(ctx, node.body), orelse=[])]
+    return [
+        ast.While(
+            test=condition(ctx, node.test), body=block_body(ctx, node.body, loop=True), orelse=[]
+        )
+    ]
 
 
 @lowers(tree.Repeat)
 def lower_repeat(ctx: Context, node: tree.Repeat) -> list[ast.stmt]:
     """`while True`, with the test at the end, where it sees the locals of the body."""
-    ctx.depth += 1
-    body = block_body(ctx, node.body, inner=True)
+    body = block_body(ctx, node.body, inner=True, loop=True)
     outer, ctx.prelude = ctx.prelude, []
     test = condition(ctx, node.test)
     body += ctx.prelude
     ctx.prelude = outer
-    ctx.depth -= 1
     never = isinstance(test, ast.Constant) and test.value is False
     if not never:
         leave = ast.If(test=test, body=[ast.Break()], orelse=[])
@@ -49,17 +51,25 @@ def lower_numeric_for(ctx: Context, node: tree.NumericFor) -> list[ast.stmt]:
     )
     target, head = _targets(ctx, [node.var])
     ctx.mark(walked, node)
-    body = [*head, *block_body(ctx, node.body)]
-    return [ast.For(target=target, iter=walked, body=_without_pass(body), orelse=[], type_comment=None)]
+    body = [*head, *block_body(ctx, node.body, loop=True)]
+    return [
+        ast.For(target=target, iter=walked, body=_without_pass(body), orelse=[], type_comment=None)
+    ]
 
 
 def _range(ctx: Context, node: tree.NumericFor) -> ast.expr | None:
     """`range(...)` where the bounds are whole numbers and the step a constant."""
     step = _constant_step(node.step)
-    if not step or not ctx.kind(node.start).within(kinds.WHOLE) or not ctx.kind(node.stop).within(kinds.WHOLE):
+    if (
+        not step
+        or not ctx.kind(node.start).within(kinds.WHOLE)
+        or not ctx.kind(node.stop).within(kinds.WHOLE)
+    ):
         return None
     start, stop = ctx.value(node.start), _beyond(ctx, node.stop, 1 if step > 0 else -1)
-    args = [start, stop] if step == 1 else [start, stop, ctx.value(node.step) if node.step else start]
+    args = (
+        [start, stop] if step == 1 else [start, stop, ctx.value(node.step) if node.step else start]
+    )
     if step == 1 and isinstance(start, ast.Constant) and start.value == 0:
         args = [stop]
     return build.call(build.name("range"), *args)
@@ -81,10 +91,14 @@ def _beyond(ctx: Context, stop: tree.Expr, by: int) -> ast.expr:
     match stop:
         case tree.Number(value=int() as value):
             end = value + by
-            return build.constant(end) if end >= 0 else ast.UnaryOp(op=ast.USub(), operand=build.constant(-end))
-        case tree.Binary(op="-", left=left, right=tree.Number(value=1)) if by == 1 and ctx.kind(left).within(
-            kinds.WHOLE
-        ):
+            return (
+                build.constant(end)
+                if end >= 0
+                else ast.UnaryOp(op=ast.USub(), operand=build.constant(-end))
+            )
+        case tree.Binary(op="-", left=left, right=tree.Number(value=1)) if by == 1 and ctx.kind(
+            left
+        ).within(kinds.WHOLE):
             return ctx.value(left)
     return build.binary(ctx.value(stop), ast.Add() if by > 0 else ast.Sub(), build.constant(1))
 
@@ -102,17 +116,28 @@ def lower_generic_for(ctx: Context, node: tree.GenericFor) -> list[ast.stmt]:
     if _is_call_of(walked, "ipairs") and len(names) == 1:
         unused = "_" if "_" not in ctx.names.taken[ctx.owner] else ctx.fresh("_")
         target = build.targets([target, build.stored(unused)])
-    body = [*head, *block_body(ctx, node.body)]
-    return [ast.For(target=target, iter=walked, body=_without_pass(body), orelse=[], type_comment=None)]
+    body = [*head, *block_body(ctx, node.body, loop=True)]
+    return [
+        ast.For(target=target, iter=walked, body=_without_pass(body), orelse=[], type_comment=None)
+    ]
 
 
 def _table_walk(ctx: Context, node: tree.GenericFor) -> ast.expr | None:
     """`pairs(t)` and `ipairs(t)` of the base library."""
     match node.values:
-        case [tree.Call(function=tree.Name(id="pairs" | "ipairs" as word) as function, args=[_, *rest] as args)]:
+        case [
+            tree.Call(
+                function=tree.Name(id="pairs" | "ipairs" as word) as function,
+                args=[_, *rest] as args,
+            )
+        ]:
             if not ctx.facts.bindings.of(function).is_global or word in ctx.facts.paths.replaced:
                 return None
-            if len(node.names) > 2 or not all(ctx.is_harmless(arg) for arg in rest) or ctx.hides_base(function):
+            if (
+                len(node.names) > 2
+                or not all(ctx.is_harmless(arg) for arg in rest)
+                or ctx.hides_base(function)
+            ):
                 return None
             helper = "keys" if word == "pairs" and len(node.names) == 1 else word
             walked = build.call(ctx.lua(helper), ctx.value(args[0]))
@@ -138,7 +163,9 @@ def _matches(ctx: Context, node: tree.GenericFor) -> ast.expr | None:
         return None
     ctx.imports.add("Pattern")
     hoisted = ctx.pattern(pattern)
-    return ctx.mark(build.call(build.attribute(hoisted, "gmatch"), ctx.value(subject)), node.values[0])
+    return ctx.mark(
+        build.call(build.attribute(hoisted, "gmatch"), ctx.value(subject)), node.values[0]
+    )
 
 
 def _targets(ctx: Context, params: list[tree.Param]) -> tuple[ast.expr, list[ast.stmt]]:
@@ -158,7 +185,9 @@ def _targets(ctx: Context, params: list[tree.Param]) -> tuple[ast.expr, list[ast
 
 
 def _is_call_of(value: ast.expr, name: str) -> bool:
-    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == name
+    return (
+        isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == name
+    )
 
 
 def _without_pass(body: list[ast.stmt]) -> list[ast.stmt]:

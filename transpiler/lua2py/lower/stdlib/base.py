@@ -49,5 +49,3 @@ def _package(ctx: Context, node: tree.Call) -> ast.expr | None:
     for part in path:
         found = build.subscript(found, build.constant(part))
     return found
-
-

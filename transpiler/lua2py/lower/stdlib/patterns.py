@@ -40,7 +40,10 @@ def _use(ctx: Context, node: tree.Expr) -> _Use | None:
                 return None
             name, args = found.removeprefix("string."), node.args
         case tree.Invoke(object=object_):
-            if not ctx.kind(object_).within(kinds.STRING) or ("string", node.name) in ctx.facts.paths.written:
+            if (
+                not ctx.kind(object_).within(kinds.STRING)
+                or ("string", node.name) in ctx.facts.paths.written
+            ):
                 return None
             name, args = node.name, [object_, *node.args]
     if name not in _FUNCTIONS or not 2 <= len(args) <= _MOST_ARGUMENTS[name]:
@@ -49,12 +52,15 @@ def _use(ctx: Context, node: tree.Expr) -> _Use | None:
     if not isinstance(pattern, tree.String) or not ctx.kind(subject).within(kinds.STRING):
         return None
     if captures_of(pattern.value) is None or any(
-        not isinstance(arg, tree.Number) and isinstance(arg, tree.Call | tree.Invoke | tree.Vararg) for arg in rest
+        not isinstance(arg, tree.Number) and isinstance(arg, tree.Call | tree.Invoke | tree.Vararg)
+        for arg in rest
     ):
         return None
     if name in ("find", "match") and rest and not ctx.kind(rest[0]).within(kinds.WHOLE):
         return None
-    if name == "gsub" and (not rest or (len(rest) > 1 and not ctx.kind(rest[1]).within(kinds.WHOLE))):
+    if name == "gsub" and (
+        not rest or (len(rest) > 1 and not ctx.kind(rest[1]).within(kinds.WHOLE))
+    ):
         return None
     return _Use(name, subject, pattern.value, rest)
 
