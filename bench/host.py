@@ -104,7 +104,7 @@ class Message:
         return self.size
 
     def text_match(self, pattern: str) -> Any:
-        return self.card
+        return self.card, None
 
     def text_replace(self, pattern: str, text: Any) -> None:
         self.masked = text
@@ -184,7 +184,7 @@ class Host:
                     "self": table(),
                     "msg": Message(case, number, array),
                     "str": case["sender"],
-                    "accept": Table({"remote_addr": case["remote"]}),
+                    "accept": SimpleNamespace(remote_addr=case["remote"]),
                     "vctx": Context(case),
                 }
             )

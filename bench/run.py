@@ -57,7 +57,8 @@ def compare(name: str) -> bool:
 def main() -> int:
     print("Compiled Lua, processor time as a ratio")
     names = sorted(path.stem for path in PROGRAMS.glob("*.py"))
-    good = all([compare(name) for name in names])
+    results = [compare(name) for name in names]
+    good = all(results)
     for title, script, args in (
         (
             "Accepting, processor time against aiosmtpd's null handler",
