@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -25,8 +26,11 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from report import Row, compared, interleave, table
 
 CALLOUTS = (
     "validate_connect",
@@ -42,6 +46,9 @@ MODES = {  # name -> arguments of smtp-source
     "100k-1": ["-l", "102400"],
     "100k-d": ["-d", "-l", "102400"],
 }
+DEFAULT_MODES = ("4k-1", "4k-d", "100k-d")
+TARGETS = {"4k-1": 0.65, "4k-d": 0.65, "100k-d": 0.30}  # of aiosmtpd's processor time
+SYNCS_TARGET = 0.25  # per message, at 20 sessions
 KINDS = {  # what of ours is served
     "ours": {"policy": True, "spool": True},
     "ours-spool": {"policy": False, "spool": True},
@@ -131,9 +138,10 @@ async def serve_ours(folder: Path, *, policy: bool, spool: bool) -> None:
     await listener.stop()
     for line in ports.log.lines[:3]:
         print(f"panic: {line}", file=sys.stderr)
-    if spool and service.tally.messages:
-        rate = store.writer.batches / service.tally.messages
-        print(f"syncs per message {rate:.3f}", file=sys.stderr)
+    said = {"messages": service.tally.messages}
+    if spool:
+        said |= {"messages": store.count(), "syncs": store.writer.batches}
+    print(json.dumps(said), flush=True)
 
 
 class NoPolicy:
@@ -156,7 +164,10 @@ async def serve_aiosmtpd() -> None:
     from aiosmtpd.smtp import SMTP
 
     class Null:
+        messages = 0
+
         async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+            Null.messages += 1
             return "250 ok"
 
     loop = asyncio.get_running_loop()
@@ -165,6 +176,7 @@ async def serve_aiosmtpd() -> None:
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await stopped()
+    print(json.dumps({"messages": Null.messages}), flush=True)
 
 
 async def stopped() -> None:
@@ -174,10 +186,18 @@ async def stopped() -> None:
     await event.wait()
 
 
+class Lost(Exception):
+    """A server has not got what it acknowledged: its figures mean nothing."""
+
+
 class Server:
-    """A server process and its processor time."""
+    """A server process, its processor time, and what it was sent."""
 
     def __init__(self, kind: str, profile: str = "") -> None:
+        self.kind = kind
+        self.sent = 0
+        self.rates: list[float] = []  # messages per second of each load
+        self.counted: dict[str, int] = {}  # what the server said at its end
         self.folder = tempfile.mkdtemp(prefix="bench-accept-", dir=os.environ.get("BENCH_DIR"))
         command = [sys.executable]
         if profile:
@@ -192,60 +212,76 @@ class Server:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
+    def load(self, mode: str, count: int) -> float:
+        """Send `count` messages; CPU seconds per thousand."""
+        before, began = self.cpu_s(), time.monotonic()
+        options = ["-s", str(SESSIONS), "-m", str(count), "-f", "a@x.test", "-t", "b@y.test"]
+        where = f"127.0.0.1:{self.port}"
+        subprocess.run(["smtp-source", *options, *MODES[mode], where], check=True)
+        self.sent += count
+        self.rates.append(count / (time.monotonic() - began))
+        time.sleep(0.1)  # what is left to do after the last reply counts too
+        return (self.cpu_s() - before) * 1000 / count
+
     def stop(self) -> None:
         self.process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(20)
+            said, _ = self.process.communicate(timeout=20)
+            self.counted = json.loads(said or "{}")
         self.process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-
-def load(server: Server, mode: str, count: int) -> tuple[float, float]:
-    """CPU seconds per thousand messages, and messages per second."""
-    before, began = server.cpu_s(), time.monotonic()
-    subprocess.run(
-        ["smtp-source", "-s", str(SESSIONS), "-m", str(count), "-f", "a@x.test", "-t", "b@y.test"]
-        + MODES[mode]
-        + [f"127.0.0.1:{server.port}"],
-        check=True,
-    )
-    took = time.monotonic() - began
-    time.sleep(0.1)  # what is left to do after the last reply counts too
-    return (server.cpu_s() - before) * 1000 / count, count / took
+    def check(self) -> None:
+        """Raises Lost unless the server has every message it was sent."""
+        if self.counted.get("messages") != self.sent:
+            raise Lost(f"{self.kind}: {self.sent} messages sent; it counted {self.counted}")
 
 
-def compare(modes: list[str], rounds: int, count: int, kinds: list[str]) -> None:
-    """Paired rounds of every mode."""
+def accepting(
+    rounds: int,
+    count: int = 2000,
+    modes: Sequence[str] = DEFAULT_MODES,
+    kinds: Sequence[str] = ("ours",),
+) -> list[Row]:
+    """Paired rounds of every mode: each kind of ours against aiosmtpd, and how often it synced. Raises Lost."""
+    rows: list[Row] = []
     for mode in modes:
-        servers = {kind: Server(kind) for kind in ["aiosmtpd", *kinds]}
         size = count if mode.startswith("4k") else count // 4
-        figures: dict[str, list[tuple[float, float]]] = {kind: [] for kind in servers}
+        servers = {kind: Server(kind) for kind in ["aiosmtpd", *kinds]}
         try:
             for server in servers.values():
-                load(server, mode, size // 4)  # warm-up
-            for at in range(rounds):
-                order = list(servers) if at % 2 else list(servers)[::-1]
-                for kind in order:
-                    figures[kind].append(load(servers[kind], mode, size))
+                server.load(mode, size // 4)  # warm-up
+            loads = {kind: partial(server.load, mode, size) for kind, server in servers.items()}
+            measured = interleave(loads, rounds)
         finally:
             for server in servers.values():
                 server.stop()
-        for kind, found in figures.items():
-            ratios = [
-                one[0] / base[0] for one, base in zip(found, figures["aiosmtpd"], strict=True)
-            ]
-            print(
-                f"{mode:7} {kind:10} cpu_s/1000 {statistics.median(f[0] for f in found):6.3f}"
-                f"  ratio {statistics.median(ratios):5.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"
-                f"  messages/s {statistics.median(f[1] for f in found):6.0f}",
-                flush=True,
-            )
+        for server in servers.values():
+            server.check()
+        for kind in kinds:
+            rows += _rows(mode, kind, servers, measured)
+    return rows
+
+
+def _rows(
+    mode: str, kind: str, servers: dict[str, Server], measured: dict[str, list[float]]
+) -> list[Row]:
+    ours, peer = servers[kind], servers["aiosmtpd"]
+    rates = [statistics.median(server.rates) for server in (ours, peer)]
+    note = f"{rates[0]:,.0f} messages/s to its {rates[1]:,.0f}"
+    target = TARGETS.get(mode) if kind == "ours" else None
+    what = f"{mode} {kind}"
+    row = compared("accept", what, "s/1000", measured, "aiosmtpd", target, ours=kind, note=note)
+    if "syncs" not in ours.counted:
+        return [row]
+    rate = ours.counted["syncs"] / ours.sent
+    return [row, Row("accept", f"{what}, syncs", rate, "per message", target=SYNCS_TARGET)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--modes", default="4k-1,4k-d,100k-d")
+    parser.add_argument("--modes", default=",".join(DEFAULT_MODES))
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--kinds", default="ours")
     parser.add_argument("--profile")
@@ -260,13 +296,14 @@ def main() -> None:
         server = Server(given.kinds, given.profile)
         try:
             for mode in given.modes.split(","):
-                print(mode, load(server, mode, given.count))
+                print(mode, server.load(mode, given.count), server.rates[-1])
         finally:
             server.stop()
     else:
         if shutil.which("smtp-source") is None:
             sys.exit("smtp-source is missing: apt-get install postfix")
-        compare(given.modes.split(","), given.rounds, given.count, given.kinds.split(","))
+        modes, kinds = given.modes.split(","), given.kinds.split(",")
+        print(table(accepting(given.rounds, given.count, modes, kinds)))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def programs(rounds: int, only: Sequence[str] = NAMES) -> list[Row]:
                 compared("program", name, "us", measured, other.name, target, ours=ours.name)
             )
     for against, (_, target) in TARGETS.items():
-        if len(only) > 1 and any(row.against == against for row in rows):
+        if target and len(only) > 1 and any(row.against == against for row in rows):
             rows.append(mean_row("program", rows, against, target))
     return rows
 
@@ -66,7 +66,7 @@ def samples(rounds: int) -> list[Row]:
         ours, wanted = compiled(path, stub=True)
         measured = times([ours, Lua(path, wanted)], wanted, rounds, name)
         rows.append(compared("sample", name, "us", measured, "lua5.1", ours=ours.name))
-    return [*rows, mean_row("sample", rows, "lua5.1", None)]
+    return [*rows, mean_row("sample", rows, "lua5.1", TARGETS["lua5.1"][1])]
 
 
 def times(

@@ -17,19 +17,31 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import resource
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from report import Row, compared, interleave, table
 
 CONNECTIONS = 20
 KINDS = ("ours", "aiosmtplib", "queue", "smtp-source")
+SIZES = (4096, 102400)
+LARGE = 50_000  # octets
+TARGETS = {
+    False: 0.5,
+    True: 0.3,
+}  # small, large: the connection's processor time as a part of aiosmtplib's
 
 
 def content_of(size: int) -> bytes:
@@ -116,7 +128,7 @@ async def queue(port: int, content: bytes, count: int) -> dict[str, float]:
     return {"syncs_per_message": syncs / count}
 
 
-CLIENTS: dict[str, Callable[[int, bytes, int], Awaitable[dict[str, float]]]] = {
+CLIENTS: dict[str, Callable[[int, bytes, int], Coroutine[Any, Any, dict[str, float]]]] = {
     "ours": ours,
     "aiosmtplib": aiosmtplib,
     "queue": queue,
@@ -126,10 +138,10 @@ CLIENTS: dict[str, Callable[[int, bytes, int], Awaitable[dict[str, float]]]] = {
 def client(kind: str, port: int, size: int, count: int) -> None:
     """Send, and print what it took as JSON."""
     content = content_of(size)
-    asyncio.run(CLIENTS[kind](port, content, CONNECTIONS))  # type: ignore[arg-type]  # imports, caches
+    asyncio.run(CLIENTS[kind](port, content, CONNECTIONS))  # imports, caches
     start = time.monotonic()
     before = time.process_time()
-    extra = asyncio.run(CLIENTS[kind](port, content, count))  # type: ignore[arg-type]
+    extra = asyncio.run(CLIENTS[kind](port, content, count))
     cpu = time.process_time() - before
     print(json.dumps({"cpu": cpu, "seconds": time.monotonic() - start, **extra}))
 
@@ -155,68 +167,100 @@ def run(kind: str, port: int, size: int, count: int) -> dict[str, float]:
     return found
 
 
-def sink() -> tuple[subprocess.Popen[bytes], int]:
-    """smtp-sink on a free port."""
-    import socket
-
-    program = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    options = ["-u", "nobody"] if os.getuid() == 0 else []
-    process = subprocess.Popen([program, *options, f"127.0.0.1:{port}", "1000"])
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return process, port
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("smtp-sink did not start")
+class Lost(Exception):
+    """The receiving server has not got every message: the figures mean nothing."""
 
 
-def compare(rounds: int, sizes: list[int], count: int) -> None:
-    process, port = sink()
-    try:
-        for size in sizes:
-            many = count if size < 50_000 else count // 4
-            measured: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
-            for turn in range(rounds + 1):
-                for kind in KINDS[turn % len(KINDS) :] + KINDS[: turn % len(KINDS)]:
-                    result = run(kind, port, size, many)
-                    if turn:  # the first round warms up
-                        measured[kind].append(result)
-            report(size, many, measured)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+class Sink:
+    """smtp-sink on a free port, and how many messages it ought to have got."""
 
-
-def report(size: int, count: int, measured: dict[str, list[dict[str, float]]]) -> None:
-    print(f"\n{size} bytes, {count} messages, {CONNECTIONS} connections")
-    print(f"{'client':12} {'CPU s/1000':>22} {'messages/s':>10} {'x aiosmtplib':>13}")
-    for kind, results in measured.items():
-        cpu = sorted(1000 * one["cpu"] / count for one in results)
-        rate = statistics.median(count / one["seconds"] for one in results)
-        ratio = statistics.median(
-            one["cpu"] / other["cpu"]
-            for one, other in zip(results, measured["aiosmtplib"], strict=True)
+    def __init__(self) -> None:
+        program = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.sent = 0
+        self._counters = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the server
+        options = ["-c", *(["-u", "nobody"] if os.getuid() == 0 else [])]
+        self._process = subprocess.Popen(
+            [program, *options, f"127.0.0.1:{self.port}", "1000"], stdout=self._counters
         )
-        syncs = [one["syncs_per_message"] for one in results if "syncs_per_message" in one]
-        note = f"  {statistics.median(syncs):.3f} syncs per message" if syncs else ""
-        span = f"{statistics.median(cpu):.3f} [{cpu[0]:.3f}-{cpu[-1]:.3f}]"
-        print(f"{kind:12} {span:>22} {rate:>10.0f} {ratio:>13.2f}{note}")
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit("smtp-sink did not start")
+
+    def take(self, kind: str, size: int, count: int) -> dict[str, float]:
+        """One run of a client."""
+        self.sent += count + (CONNECTIONS if kind in CLIENTS else 0)
+        return run(kind, self.port, size, count)
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+
+    def check(self) -> None:
+        """Raises Lost unless everything arrived. It counts on its output: `sess=1 quit=1 mesg=1`."""
+        self._counters.seek(0)
+        found = re.findall(rb"mesg=(\d+)", self._counters.read())
+        got = int(found[-1]) if found else 0
+        if got != self.sent:
+            raise Lost(f"{self.sent} messages sent, the receiving server counted {got}")
+
+
+def delivering(rounds: int, count: int = 4000, sizes: Sequence[int] = SIZES) -> list[Row]:
+    """Paired rounds of every size: each client against aiosmtplib. Raises Lost."""
+    rows: list[Row] = []
+    for size in sizes:
+        many = (count if size < LARGE else count // 4) // CONNECTIONS * CONNECTIONS
+        extras: dict[str, list[dict[str, float]]] = {kind: [] for kind in KINDS}
+        sink = Sink()
+        try:
+            for kind in KINDS:
+                sink.take(kind, size, CONNECTIONS)  # warm-up
+            clients = {kind: partial(_cpu, sink, kind, size, many, extras[kind]) for kind in KINDS}
+            measured = interleave(clients, rounds)
+        finally:
+            sink.stop()
+        sink.check()
+        for kind in KINDS:
+            if kind != "aiosmtplib":
+                rows.append(_row(kind, size, measured, extras[kind]))
+    return rows
+
+
+def _cpu(sink: Sink, kind: str, size: int, count: int, extras: list[dict[str, float]]) -> float:
+    """CPU seconds per thousand messages of one run; the rest of what it said goes to `extras`."""
+    found = sink.take(kind, size, count)
+    extras.append(found | {"rate": count / found["seconds"]})
+    return 1000 * found["cpu"] / count
+
+
+def _row(
+    kind: str, size: int, measured: dict[str, list[float]], extras: list[dict[str, float]]
+) -> Row:
+    note = f"{statistics.median(one['rate'] for one in extras):,.0f} messages/s"
+    syncs = [one["syncs_per_message"] for one in extras if "syncs_per_message" in one]
+    if syncs:
+        note += f", {statistics.median(syncs):.3f} syncs per message"
+    target = TARGETS[size >= LARGE] if kind == "ours" else None
+    return compared(
+        "deliver", f"{size} bytes, {kind}", "s/1000", measured, "aiosmtplib", target, ours=kind, note=note
+    )  # fmt: skip
 
 
 def profile(file: str, size: int, count: int) -> None:
     import cProfile
     import pstats
 
-    process, port = sink()
+    sink = Sink()
     profiler = cProfile.Profile()
     try:
-        profiler.runcall(asyncio.run, queue(port, content_of(size), count))
+        profiler.runcall(asyncio.run, queue(sink.port, content_of(size), count))
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait()
+        sink.stop()
     profiler.dump_stats(file)
     pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
 
@@ -224,7 +268,7 @@ def profile(file: str, size: int, count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sizes", default="4096,102400")
+    parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--count", type=int, default=4000)
     parser.add_argument("--client", nargs=4, metavar=("KIND", "PORT", "SIZE", "COUNT"))
     parser.add_argument("--profile")
@@ -236,7 +280,7 @@ def main() -> None:
     elif given.profile:
         profile(given.profile, sizes[0], given.count)
     else:
-        compare(given.rounds, sizes, given.count)
+        print(table(delivering(given.rounds, given.count, sizes)))
 
 
 if __name__ == "__main__":

@@ -124,8 +124,9 @@ def machine() -> dict[str, str]:
     """What the figures were taken on, as far as it matters to them."""
     import os
 
+    release = platform.release().partition("-")[0]
     return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()} {platform.release()}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} processors, {platform.system()} {release}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "load": f"{os.getloadavg()[0]:.2f} at the start",
         **{name: version(name) for name in LIBRARIES if _installed(name)},

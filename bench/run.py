@@ -1,78 +1,80 @@
-"""`make bench`: the ratios that docs/performance.md names, printed; nothing fails for being slow.
+"""`make bench`: every comparison, one table, and the figures in bench/results.json.
 
-Runs the programs of bench/programs compiled, written by hand, and under lua5.1; then accepting against aiosmtpd's null
-handler and handing over against aiosmtplib, both in paired rounds. Fails only when results differ.
+    .venv/bin/python bench/run.py [--quick] [--only program sample machinery compiler accept deliver]
+
+Nothing fails for being slow. The exit code is 1 when two sides came to different results, or a message was lost: then
+the figures beside it mean nothing, and are left out.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import statistics
-import subprocess
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+import accept
+import callouts
+import deliver
+from compiling import compiling
+from machinery import machinery
+from report import Row, machine, save, table
 
-from sides import PROGRAMS, Lua, compiled, handwritten  # noqa: E402
-
-ROUNDS = 7
-WANTED_S = 0.2  # of processor time in one sample
-
-
-def turns(side: object) -> int:
-    """How many turns make one sample long enough."""
-    count = 1
-    while (spent := side.time_s(count)) < WANTED_S / 4:  # type: ignore[attr-defined]
-        count *= 4
-    return max(1, int(count * WANTED_S / max(spent, 1e-6)))
+RESULTS = Path(__file__).parent / "results.json"
+WRONG = (callouts.Differs, accept.Lost, deliver.Lost)
+Measure = Callable[[], list[Row]]
+NEEDS = {"accept": "smtp-source", "deliver": "smtp-sink", "sample": "lua5.1"}  # Debian programs
 
 
-def compare(name: str) -> bool:
-    """One program: medians of paired ratios. False when the sides disagree."""
-    path = PROGRAMS / f"{name}.lua"
-    ours, wanted = compiled(path)
-    hand = handwritten(PROGRAMS / f"{name}.py")
-    others = {"by hand": hand}
-    if shutil.which("lua5.1"):
-        others["lua5.1"] = Lua(path, wanted)
-    answer = ours.answer()
-    if any(other.answer() != answer for other in others.values()):
-        print(f"{name}: the sides give different results")
-        return False
-    count = turns(ours)
-    cells = [f"{name:<12}"]
-    for label, other in others.items():
-        ratios = []
-        for _ in range(ROUNDS):
-            mine = ours.time_s(count)
-            ratios.append(mine / max(other.time_s(count), 1e-9))
-        low, high = min(ratios), max(ratios)
-        cells.append(f"{statistics.median(ratios):6.2f} of {label} [{low:.2f}-{high:.2f}]")
-    print("  ".join(cells), flush=True)
-    return True
+def measures(quick: bool) -> dict[str, Measure]:
+    """What is measured: seconds with `quick`, minutes without."""
+    if quick:
+        return {
+            "program": partial(callouts.programs, 3),
+            "sample": partial(callouts.samples, 3),
+            "machinery": partial(machinery, 5),
+            "compiler": partial(compiling, 3),
+            "accept": partial(accept.accepting, 2, 1000),
+            "deliver": partial(deliver.delivering, 2, 1000),
+        }
+    return {
+        "program": partial(callouts.programs, 9),
+        "sample": partial(callouts.samples, 9),
+        "machinery": partial(machinery, 15),
+        "compiler": partial(compiling, 7),
+        "accept": partial(accept.accepting, 5, 2000),
+        "deliver": partial(deliver.delivering, 5, 4000),
+    }
 
 
 def main() -> int:
-    print("Compiled Lua, processor time as a ratio")
-    names = sorted(path.stem for path in PROGRAMS.glob("*.py"))
-    results = [compare(name) for name in names]
-    good = all(results)
-    for title, script, args in (
-        (
-            "Accepting, processor time against aiosmtpd's null handler",
-            "accept.py",
-            ["--rounds", "3"],
-        ),
-        ("Handing over, processor time against aiosmtplib", "deliver.py", ["--rounds", "3"]),
-    ):
-        print(f"\n{title}", flush=True)
-        good &= (
-            subprocess.run([sys.executable, str(HERE / script), *args], check=False).returncode == 0
-        )
-    return 0 if good else 1
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer rounds: under two minutes")
+    parser.add_argument("--only", nargs="+", choices=list(measures(True)))
+    given = parser.parse_args()
+    about, began = machine(), time.monotonic()
+    rows: list[Row] = []
+    wrong: list[str] = []
+    for name, measure in measures(given.quick).items():
+        if given.only and name not in given.only:
+            continue
+        if name in NEEDS and not shutil.which(NEEDS[name]):
+            print(f"{name}: left out, {NEEDS[name]} is not installed", file=sys.stderr)
+            continue
+        print(f"measuring: {name}", file=sys.stderr, flush=True)
+        try:
+            rows += measure()
+        except WRONG as error:
+            wrong.append(f"{name}: {error}")
+    print(*(f"{what}: {value}" for what, value in about.items()), sep="\n")
+    print(f"\n{table(rows)}\n\n{time.monotonic() - began:.0f} s")
+    print(*wrong, sep="\n", file=sys.stderr)
+    save(RESULTS, about | {"wrong": "; ".join(wrong)}, rows)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())
