@@ -55,6 +55,7 @@ def programs() -> list[Program]:
     found += [
         Program(f"{case.path.stem}: {case.name}", case.lua.encode("utf-8"), case.std)
         for case in all_cases(HERE / "cases")
+        if case.out is not None  # the others have diagnostics and no code
     ]
     return [program for program in found if program.name not in REFUSED]
 

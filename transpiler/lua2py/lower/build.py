@@ -89,6 +89,16 @@ def negated(test: ast.expr) -> ast.expr:
     return ast.UnaryOp(op=ast.Not(), operand=test)
 
 
+def is_boolean(test: ast.expr) -> bool:
+    """Whether a test is True or False, and not just taken for one of them."""
+    match test:
+        case ast.Compare() | ast.UnaryOp(op=ast.Not()) | ast.Constant(value=bool()):
+            return True
+        case ast.BoolOp(values=values):
+            return all(map(is_boolean, values))
+    return False
+
+
 def is_identity_test(test: ast.expr) -> bool:
     """`x is None` and `x is not False`, which have an opposite of their own."""
     match test:

@@ -100,7 +100,8 @@ def _is_recursive(ctx: Context) -> bool:
 @lowers(tree.Unary)
 def lower_unary(ctx: Context, node: tree.Unary) -> ast.expr:
     if node.op == "not":
-        return build.negated(condition(ctx, node.operand))
+        made = build.negated(condition(ctx, node.operand))
+        return made if build.is_boolean(made) else build.call(build.name("bool"), made)
     what = ctx.describe(node.operand)
     kind = ctx.kind(node.operand)
     operand = ctx.value(node.operand)

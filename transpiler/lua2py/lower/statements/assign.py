@@ -143,7 +143,7 @@ def _assign_one(ctx: Context, target: tree.Expr, value: tree.Expr) -> list[ast.s
     ctx.hint = _hint(target)
     if isinstance(target, tree.Index) and not ctx.is_harmless(value) and not _steady(ctx, target):
         # Lua computes the table and the key before the value.
-        place = _fixed(ctx, target)
+        place = _fixed(ctx, target, set())
         lowered = _single(ctx, value)
         ctx.hint = ""
         return place(lowered, ctx.kind(value))
@@ -168,15 +168,21 @@ def _hint(target: tree.Expr) -> str:
 
 
 def _steady(ctx: Context, target: tree.Index) -> bool:
-    """Whether the parts of a target mean the same before and after any call."""
+    """Whether the parts of a target mean the same before and after any call.
+
+    A local of the function itself counts: Lua keeps it where it is, and looks when it stores.
+    """
     return _is_settled(ctx, target.object) and _is_settled(ctx, target.key)
 
 
 def _is_settled(ctx: Context, node: tree.Expr) -> bool:
     if isinstance(node, tree.Index):
         return False
-    if isinstance(node, tree.Name) and ctx.facts.bindings.of(node).is_global:
-        return ctx.facts.paths.of(node) is not None
+    if isinstance(node, tree.Name):
+        symbol = ctx.facts.bindings.of(node)
+        if symbol.is_global:
+            return ctx.facts.paths.of(node) is not None
+        return symbol.owner is ctx.owner or not symbol.writes
     return ctx.is_constant(node)
 
 
@@ -238,7 +244,8 @@ def _assign_several(ctx: Context, node: tree.Assign) -> list[ast.stmt]:
         elements = [_target(ctx, target) for target in node.targets]
         value = build.tuple_of(values) if isinstance(values, list) else values
         return [build.assign(build.targets(elements), value)]
-    places = [_fixed(ctx, target) for target in node.targets]
+    assigned = {target.id for target in node.targets if isinstance(target, tree.Name)}
+    places = [_fixed(ctx, target, assigned) for target in node.targets]
     values = exactly(ctx, node.values, len(node.targets))
     if isinstance(values, list):
         values = build.tuple_of(values)
@@ -334,11 +341,11 @@ def _target(ctx: Context, target: tree.Expr) -> ast.expr:
 class _Fixed:
     """A target whose table and key have been computed."""
 
-    def __init__(self, ctx: Context, target: tree.Index) -> None:
+    def __init__(self, ctx: Context, target: tree.Index, assigned: set[str]) -> None:
         self.ctx = ctx
         self.target = target
-        self.object = _before(ctx, target.object, "table_")
-        self.key = _before(ctx, target.key, "key")
+        self.object = _before(ctx, target.object, "table_", assigned)
+        self.key = _before(ctx, target.key, "key", assigned)
 
     def __call__(self, value: ast.expr, kind: Kind) -> list[ast.stmt]:
         ctx, what = self.ctx, self.ctx.describe(self.target.object)
@@ -349,11 +356,17 @@ class _Fixed:
         return [build.expression(ctx.mark(made, self.target, what))]
 
 
-def _before(ctx: Context, node: tree.Expr, wanted: str) -> ast.expr:
+def _before(ctx: Context, node: tree.Expr, wanted: str, assigned: set[str]) -> ast.expr:
+    """A part of a target, computed now unless it is a local that keeps its value, or of which Lua takes the last.
+
+    assigned: names that the statement itself assigns; of these Lua takes the value before.
+    """
     value = ctx.value(node)
     if isinstance(node, tree.Name):
         symbol = ctx.facts.bindings.of(node)
-        if not symbol.is_global and not symbol.writes:
+        if not symbol.is_global and (
+            not symbol.writes or (symbol.owner is ctx.owner and node.id not in assigned)
+        ):
             return value
     return ctx.stored_first(value, wanted)
 
@@ -369,8 +382,8 @@ class _Named:
         return [_store_name(self.ctx, self.target, value)]
 
 
-def _fixed(ctx: Context, target: tree.Expr) -> _Fixed | _Named:
+def _fixed(ctx: Context, target: tree.Expr, assigned: set[str]) -> _Fixed | _Named:
     if isinstance(target, tree.Name):
         return _Named(ctx, target)
     assert isinstance(target, tree.Index)
-    return _Fixed(ctx, target)
+    return _Fixed(ctx, target, assigned)
