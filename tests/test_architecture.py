@@ -16,6 +16,7 @@ ALLOWED = {
     "lua2py": ("lua2py", "msys.catalog"),
     "moonpost": ("moonpost", "msys"),
     "moonpost.policy": ("moonpost", "msys", "lua2py"),
+    "moonpost.coverage_plugin": ("moonpost", "msys", "lua2py"),
     "moonpost.cli": ("moonpost", "msys", "lua2py"),
     "moonpost.importing": ("moonpost", "msys", "lua2py"),
     "moonpost.sim": ("moonpost", "msys", "lua2py"),

@@ -23,7 +23,7 @@ class LineMap:
 
     source: the chunk name that error texts show. lines: Python line to Lua line. marks: exact expression to its Lua
     line and name. identical: the code was compiled with Lua's own lines. python: it was written in Python, and its
-    errors are told in Python's words.
+    errors are told in Python's words. path: where the source file lies, for tools; empty when there is none.
     """
 
     source: str
@@ -31,6 +31,7 @@ class LineMap:
     marks: Mapping[Place, tuple[int, What]] = field(default_factory=dict)
     identical: bool = False
     python: bool = False
+    path: str = ""
     known: Sequence[int] = field(
         init=False, repr=False, compare=False
     )  # the mapped Python lines in order
@@ -47,6 +48,7 @@ class LineMap:
             marks={tuple(mark[:4]): (mark[4], mark[5]) for mark in data.get("marks", [])},
             identical=bool(data.get("identical", False)),
             python=bool(data.get("python", False)),
+            path=data.get("path", ""),
         )
 
     def lua_line(self, python_line: int) -> int:

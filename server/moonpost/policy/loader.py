@@ -79,7 +79,8 @@ def execute(module: Module, view: str, args: tuple[Any, ...] = ()) -> tuple[str,
     namespace["ARGS"] = args
     code, line_map = code_of(module, view)
     if line_map:
-        register_map(code.co_filename, LineMap.from_json(line_map))
+        whole = {**line_map, "path": str(module.found.path)}
+        register_map(code.co_filename, LineMap.from_json(whole))
     exec(code, namespace)
     return code.co_filename, namespace.get("RESULT")
 

@@ -83,7 +83,7 @@ def run_file(
         raise NotCompiled(f"lua: {lua_message(wrong, shown)}")
     filename = str(path) if view == "lua" else f"{shown}.{source.sha256[:12]}.py"
     code, line_map = lua2py.load_module(translation, filename=filename, view=view)
-    register_map(code.co_filename, LineMap.from_json(line_map))
+    register_map(code.co_filename, LineMap.from_json({**line_map, "path": str(path)}))
     namespace = ModuleType("program").__dict__
     namespace["ARGS"] = args
     exec(code, namespace)
