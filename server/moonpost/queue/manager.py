@@ -21,7 +21,7 @@ from moonpost.queue.journal import Attempt, Everybody, Journal, Silence
 from moonpost.queue.options import Option, QueueOptions, resolve
 from moonpost.queue.rates import Rates
 from moonpost.queue.router import Router
-from moonpost.queue.settle import Hooks, Notifier, Result, Settler
+from moonpost.queue.settle import Hooks, Notifier, Result, Revise, Settler
 from moonpost.queue.throttle import Throttle
 from moonpost.queue.wakes import Wakes
 from moonpost.queue.worker import Open, Worker
@@ -48,6 +48,8 @@ RESIDENT_BYTES = 64 << 20  # chosen: content of fresh mail in memory, all queues
 MOST_QUARANTINED = 10_000
 
 THROTTLES = ("outbound_throttle_messages", "outbound_throttle_connections")
+
+INTERNAL = "[internal]"  # in every outcome that no host decided
 
 BLACKHOLED = {
     "inline": Outcome(Fate.FAILED, 551, "551 5.7.1 recipient blackholed", Stage.AFTER_RCPT),
@@ -90,6 +92,7 @@ class QueueManager:
         self.rates = Rates()
         journal = Everybody(self.rates, journal or Silence())
         self._settler = Settler(spool, journal, self._sleep, notifier, hooks)
+        self.revisers: list[Revise] = []  # see answers of hosts before they count, in this order
         self._workers: dict[QueueName, dict[Worker, asyncio.Task[None]]] = {}
         self._worker_count = 0
         self._most_connections = most_connections
@@ -132,6 +135,13 @@ class QueueManager:
         self._options.clear()
         forget_contexts()
         for queue in list(self.queues.values()):
+            self.pump(queue)
+
+    def reconsider(self, name: QueueName) -> None:
+        """What one queue goes by has changed: its options are read again."""
+        self._options.pop(name, None)
+        queue = self.queues.get(name)
+        if queue is not None:
             self.pump(queue)
 
     # what others tell and ask
@@ -359,9 +369,18 @@ class QueueManager:
         quiet: bool = False,
     ) -> None:
         """Have the results written down, beside whatever the worker does next."""
+        if self.revisers and attempt.remote:
+            results = [Result(mail, self._revised(queue.name, answer)) for mail, answer in results]
+            options = self.options(queue)  # an answer may have changed what the queue goes by
         if results:
             self._settling += 1
             self._task(self._settle(queue, results, attempt, options, quiet))
+
+    def _revised(self, name: QueueName, outcome: Outcome) -> Outcome:
+        if outcome.fate is not Fate.DELIVERED and INTERNAL not in outcome.text:
+            for revise in self.revisers:
+                outcome = revise(name, outcome)
+        return outcome
 
     def settle_all(
         self,

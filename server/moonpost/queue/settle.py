@@ -18,9 +18,12 @@ from moonpost.queue.journal import Attempt, Journal
 from moonpost.queue.options import QueueOptions
 from moonpost.queue.schedule import GiveUp, after_failure, warning_due
 from moonpost.spool.interface import Change, NotInSpool, Remove, Spool, SpoolError, Update
-from moonpost.spool.record import BadRecord, Record, queue_prefix
+from moonpost.spool.record import BadRecord, QueueName, Record, queue_prefix
 
 log = logging.getLogger("moonpost.queue")
+
+# Sees a refusal that a host gave, before it counts; returns it, or what it is to count as.
+Revise = Callable[[QueueName, Outcome], Outcome]
 
 SPOOL_RETRY_S = 5.0  # chosen: a full or failing disk is not helped by asking more often
 
