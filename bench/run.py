@@ -3,13 +3,14 @@
     .venv/bin/python bench/run.py [--quick] [--only program sample machinery compiler accept deliver]
 
 Nothing fails for being slow. The exit code is 1 when two sides came to different results, or a message was lost: then
-the figures beside it mean nothing, and are left out.
+the figures beside it mean nothing, and are left out; or when a side did not run.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -67,8 +68,9 @@ def main() -> int:
         print(f"measuring: {name}", file=sys.stderr, flush=True)
         try:
             rows += measure()
-        except WRONG as error:
-            wrong.append(f"{name}: {error}")
+        except (*WRONG, subprocess.CalledProcessError) as error:
+            said = getattr(error, "stderr", "") or ""
+            wrong.append(f"{name}: {error}\n{said}".strip())
     print(*(f"{what}: {value}" for what, value in about.items()), sep="\n")
     print(f"\n{table(rows)}\n\n{time.monotonic() - began:.0f} s")
     print(*wrong, sep="\n", file=sys.stderr)
