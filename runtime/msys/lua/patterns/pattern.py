@@ -6,15 +6,19 @@ exact ones for argument lists (`find_values`, `match_values`), where no match is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from msys.lua.patterns.matcher import Matcher, finished
-from msys.lua.patterns.replace import replacer
+from msys.lua.patterns.replace import by_match, replacer
 from msys.lua.patterns.translate import Translated, Untranslatable, translate
 
 _MAGIC = frozenset("^$*+?.([%-")
+# What a turn of `gmatch` gives: the whole match, the one capture, all captures as a tuple.
+_TAKEN: tuple[Callable[[re.Match[str]], Any], ...] = (itemgetter(0), itemgetter(1), re.Match.groups)
 Hit = tuple[int, int, tuple[str | int, ...]]  # start, end (0-based), captures
 
 
@@ -173,7 +177,13 @@ class Pattern:
     def gmatch(self, text: str) -> Iterator[Any]:
         """`for captures in gmatch`: bare values for one capture or none, tuples for more."""
         source = _unanchored(self.text) if self._anchored else self
-        for start, end, captures in source.hits(text):
+        translated = source._translated
+        if translated is not None and not translated.can_be_empty and not source._positions:
+            return map(_TAKEN[min(source.captures, 2)], translated.regex.finditer(text))
+        return source._taken(text)
+
+    def _taken(self, text: str) -> Iterator[Any]:
+        for start, end, captures in self.hits(text):
             if not captures:
                 yield text[start:end]
             else:
@@ -183,16 +193,13 @@ class Pattern:
         """The text with matches replaced, and how many there were."""
         translated = self._translated
         simple = translated is not None and not translated.can_be_empty and not self._anchored
-        if (
-            simple
-            and translated is not None
-            and replacement.__class__ is str
-            and "%" not in replacement
-        ):
+        if simple and translated is not None and not self._positions:
             if limit is not None and limit <= 0:
                 return text, 0
-            quoted = replacement if "\\" not in replacement else replacement.replace("\\", r"\\")
-            return translated.regex.subn(quoted, text, limit or 0)
+            if replacement.__class__ is str and "%" not in replacement:
+                quoted = replacement.replace("\\", r"\\") if "\\" in replacement else replacement
+                return translated.regex.subn(quoted, text, limit or 0)
+            return translated.regex.subn(by_match(replacement, self.captures), text, limit or 0)
         replace = replacer(replacement)
         pieces: list[str] = []
         done = count = 0

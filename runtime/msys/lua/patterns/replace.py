@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -28,11 +29,36 @@ def replacer(replacement: Any) -> Replace:
 
     def ask(whole: str, captures: tuple[str | int, ...]) -> str:
         result = replacement(*finished(captures)) if captures else replacement(whole)
-        if result.__class__ is tuple:
-            result = result[0] if result else None
-        return _checked(result, whole)
+        return _checked(_first(result), whole)
 
     return ask
+
+
+def by_match(replacement: Any, captures: int) -> Callable[[re.Match[str]], str]:
+    """`replacer` for `re`'s own `subn`: of a pattern with this many captures, none of them a position."""
+    if replacement.__class__ is str:
+        fill = _template(replacement)
+        return lambda found: fill(found[0], found.groups())
+    number = min(captures, 1)  # the first capture, or else the whole match
+    if isinstance(replacement, Table):
+
+        def look_up(found: re.Match[str]) -> str:
+            value = replacement[found[number]]
+            return value if value.__class__ is str else _checked(value, found[0])
+
+        return look_up
+
+    def ask(found: re.Match[str]) -> str:
+        value = replacement(*found.groups()) if captures > 1 else replacement(found[number])
+        return value if value.__class__ is str else _checked(_first(value), found[0])
+
+    return ask
+
+
+def _first(result: Any) -> Any:
+    if result.__class__ is tuple:
+        return result[0] if result else None
+    return result
 
 
 def _checked(value: Any, whole: str) -> str:
