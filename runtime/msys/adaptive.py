@@ -7,6 +7,7 @@ reads them through `rules_of`. Functions in `configuration` stay functions.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,10 +85,16 @@ def registerRules(rules: Table, type: Any = ABSENT) -> None:
     environment().rules.append((table, how))
 
 
-def rules_of(env: Environment) -> dict[str, DomainRules]:
-    """The effective rules of a generation by domain in lower case, aliases resolved."""
-    found: dict[str, DomainRules] = {}
-    aliases: dict[str, str] = {}
+def rules_of(
+    env: Environment, below: Mapping[str, DomainRules | str] | None = None
+) -> dict[str, DomainRules]:
+    """The effective rules of a generation by domain in lower case, aliases resolved.
+
+    below: rules (or the names of aliased domains) that are there before the first registration.
+    """
+    standing = below or {}
+    found = {name: rules for name, rules in standing.items() if isinstance(rules, DomainRules)}
+    aliases = {name: target for name, target in standing.items() if isinstance(target, str)}
     for table, how in env.rules:
         if how == "replace":
             found, aliases = {}, {}
@@ -172,10 +179,10 @@ def _response(domain: str, number: int, rule: Any) -> Response:
         compiled(to_bytes(code), False)
     except BadPattern as error:
         raise _wrong(domain, f"{where}: code: {error.text} at offset {error.offset}") from None
-    found = TRIGGER.match(trigger or "1")
-    if found is None:
-        raise _wrong(domain, f"{where}: trigger '{trigger}' is neither '1' nor 'events/seconds'")
-    events, seconds = (int(found[1]), int(found[2])) if found[2] else (0, 0)
+    try:
+        events, seconds = parse_trigger(trigger or "1")
+    except ValueError as error:
+        raise _wrong(domain, f"{where}: {error}") from None
     actions = tuple(_actions(domain, where, rule["action"]))
     return Response(code, events, seconds, actions, string_or_none(rule["message"]) or "")
 
@@ -199,14 +206,35 @@ def _action(domain: str, where: str, name: Any, parameter: Any) -> Action:
     kind = PARAMETERS.get(name) if isinstance(name, str) else None
     if kind is None or text is None:
         raise _wrong(domain, f"{where}: unknown action '{tostring(name)}'")
-    if kind == "down" and text == "down":
-        return Action(name, "down")
-    if kind == "number" and text.isdigit():
-        return Action(name, int(text))
-    duration = DURATION.match(text.strip()) if kind == "duration" else None
-    if duration is None:
+    action = parse_action(name, text)
+    if action is None:
         raise _wrong(domain, f"{where}: {name} '{text}' is no {kind}")
-    return Action(name, int(duration[1]) * UNIT_S[duration[2].lower()])
+    return action
+
+
+def parse_trigger(trigger: str) -> tuple[int, int]:
+    """Events and seconds of `C/S`, zeros for `1`: the first time. ValueError when it is neither."""
+    found = TRIGGER.match(trigger)
+    if found is None:
+        raise ValueError(f"trigger '{trigger}' is neither '1' nor 'events/seconds'")
+    return (int(found[1]), int(found[2])) if found[2] else (0, 0)
+
+
+def parse_action(name: str, parameter: str) -> Action | None:
+    """An action from its two words, a duration in seconds; None when they are none."""
+    kind = PARAMETERS.get(name)
+    if kind == "down" and parameter == "down":
+        return Action(name, "down")
+    if kind == "number" and parameter.isdigit():
+        return Action(name, int(parameter))
+    seconds = parse_duration(parameter) if kind == "duration" else None
+    return None if seconds is None else Action(name, seconds)
+
+
+def parse_duration(text: str) -> int | None:
+    """Seconds in `4 hours`; None when it is no duration."""
+    found = DURATION.match(text.strip())
+    return int(found[1]) * UNIT_S[found[2].lower()] if found else None
 
 
 def _wrong(domain: str, problem: str) -> RuntimeFault:
