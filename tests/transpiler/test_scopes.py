@@ -11,6 +11,7 @@ from lua2py import tree
 from lua2py.parse import parse
 from lua2py.scopes import ARG, GLOBAL, Scopes, Symbol, resolve
 from lua2py.source import SourceFile
+from lua2py.walk import children, nodes
 
 
 def scopes_of(text: str) -> Scopes:
@@ -136,3 +137,14 @@ def test_globals_are_those_that_luac_lists() -> None:
     read = {line.split()[-1] for line in listing if "GETGLOBAL" in line}
     written = {line.split()[-1] for line in listing if "SETGLOBAL" in line}
     assert (scopes.globals_read, scopes.globals_written) == (read, written)
+
+
+def test_the_index_keeps_every_node_once_by_kind_and_with_what_it_stands_in() -> None:
+    scopes = scopes_of("local t = { a = f(1) }\nfunction t.b(...) return ..., t.a end")
+    everything = list(nodes(scopes.chunk))
+    for kind in {type(node) for node in everything}:
+        assert scopes.index.of(kind) == [node for node in everything if type(node) is kind]
+    for node in everything[1:]:
+        assert node in children(scopes.index.parents[node])
+    assert scopes.spreading == {scopes.functions[0]}
+    assert list(scopes.args) == scopes.functions

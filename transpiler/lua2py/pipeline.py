@@ -13,14 +13,14 @@ from typing import Any
 from lua2py.depth import deep_recursion
 from lua2py.diagnostics import ERROR, Diagnostic
 from lua2py.emit import emit
-from lua2py.facts.bindings import bind
 from lua2py.facts.gather import gather, metamethods, uses_environment
-from lua2py.facts.paths import Paths, known_packages, walk
+from lua2py.facts.paths import Paths, known_packages
 from lua2py.facts.store import Siblings
 from lua2py.linemap import Relocation
 from lua2py.lower.module import lower_chunk
 from lua2py.parse import parse
 from lua2py.polish.comments import place_comments
+from lua2py.scopes import resolve
 from lua2py.source import SourceFile
 from lua2py.tree import Call, Chunk
 from lua2py.verify import internal_error, verify
@@ -80,11 +80,11 @@ def analyse(source: SourceFile, *, std: str = "thr") -> Analysis:
     if chunk is None:
         return Analysis(source, std, None, diagnostics)
     with deep_recursion():
-        bindings = bind(chunk)
-        paths = Paths(bindings)
-        asked = [paths.required_name(node) for node in walk(chunk) if isinstance(node, Call)]
+        scopes = resolve(chunk)
+        paths = Paths(scopes)
+        asked = [paths.required_name(node) for node in scopes.index.of(Call)]
         requires = list(dict.fromkeys(name for name in asked if name is not None))
-        require = bindings.globals.get("require")
+        require = scopes.globals.get("require")
         known = sum(name is not None and name in known_packages() for name in asked)
         return Analysis(
             source=source,
@@ -93,14 +93,12 @@ def analyse(source: SourceFile, *, std: str = "thr") -> Analysis:
             diagnostics=diagnostics,
             requires=requires,
             requires_others=require is not None and len(require.reads) > known,
-            globals_read=frozenset(
-                name for name, symbol in bindings.globals.items() if symbol.reads
-            ),
+            globals_read=frozenset(name for name, symbol in scopes.globals.items() if symbol.reads),
             globals_written=frozenset(
-                name for name, symbol in bindings.globals.items() if symbol.writes
+                name for name, symbol in scopes.globals.items() if symbol.writes
             ),
-            metamethods=metamethods(chunk),
-            uses_environment=uses_environment(bindings.globals),
+            metamethods=metamethods(scopes),
+            uses_environment=uses_environment(scopes.globals),
         )
 
 

@@ -9,9 +9,9 @@ from collections import Counter
 
 from lua2py import tree
 from lua2py.facts import catalogue, library, patterns
-from lua2py.facts.bindings import Symbol
-from lua2py.facts.paths import children, walk
 from lua2py.facts.store import Facts, FunctionFacts
+from lua2py.scopes import Symbol
+from lua2py.walk import Index, children
 from msys.catalog import callouts
 
 
@@ -111,8 +111,8 @@ def given_count(args: list[tree.Expr]) -> int | None:
 
 def survey(facts: Facts) -> None:
     """Fill in every function's facts, apart from kinds."""
-    bindings = facts.bindings
-    for node in bindings.functions:
+    scopes = facts.scopes
+    for node in scopes.functions:
         facts.functions[node] = FunctionFacts(
             node=node, returns=returns_of(node), falls_off=ends(node.body)
         )
@@ -125,19 +125,20 @@ def survey(facts: Facts) -> None:
 
 def _bind_names(facts: Facts) -> None:
     """Which name each function is bound to for good."""
-    bindings = facts.bindings
-    for node in walk(bindings.chunk):
-        match node:
-            case tree.LocalFunction(name=param, function=function):
-                _bind(facts, bindings.of(param), function, 0, node)
-            case tree.Local(names=names, values=values):
-                for param, value in zip(names, values, strict=False):
-                    if isinstance(value, tree.Function):
-                        _bind(facts, bindings.of(param), value, 0, node)
-            case tree.FunctionStat(target=tree.Name() as target, function=function):
-                _bind(facts, bindings.of(target), function, 1, node)
+    scopes = facts.scopes
+    for local in scopes.index.of(tree.LocalFunction):
+        _bind(facts, scopes.of(local.name), local.function, 0, local)
+    for declared in scopes.index.of(tree.Local):
+        for param, value in zip(declared.names, declared.values, strict=False):
+            if isinstance(value, tree.Function):
+                _bind(facts, scopes.of(param), value, 0, declared)
+    for stated in scopes.index.of(tree.FunctionStat):
+        if isinstance(stated.target, tree.Name):
+            _bind(facts, scopes.of(stated.target), stated.function, 1, stated)
+    for assigned in scopes.index.of(tree.Assign):
+        match assigned:
             case tree.Assign(targets=[tree.Name() as target], values=[tree.Function() as function]):
-                _bind(facts, bindings.of(target), function, 1, node)
+                _bind(facts, scopes.of(target), function, 1, assigned)
 
 
 def _bind(
@@ -157,93 +158,100 @@ def _bind(
 
 def _settled(facts: Facts, symbol: Symbol, statement: tree.Stat) -> bool:
     """Whether the one assignment of a function surely runs, in the block that declares its name."""
+    parents = facts.scopes.index.parents
     if symbol.is_global:
-        return statement in facts.bindings.top_level
-    if symbol.block is None or statement not in symbol.block.body:
+        return parents[statement] is facts.scopes.chunk.body
+    if symbol.block is None or symbol.declaration is None:
         return False
-    return not any(
-        isinstance(other, tree.Local) and other.values and symbol.declaration in other.names
-        for other in symbol.block.body
-    )
+    declared = parents[symbol.declaration]
+    bare = not (isinstance(declared, tree.Local) and declared.values)
+    return bare and parents[statement] is symbol.block
 
 
 def _find_callouts(facts: Facts) -> None:
     """Which functions are fields, by the name of a callout, of a table that is registered."""
     registered: set[Symbol] = set()
     lent: set[tree.Node] = set()
-    for node in walk(facts.bindings.chunk):
+    for node in facts.scopes.index.of(tree.Call):
         if (
-            isinstance(node, tree.Call)
-            and facts.paths.function(node.function) == "msys.registerModule"
-            and len(node.args) == 2
+            len(node.args) == 2
             and isinstance(node.args[1], tree.Name)
+            and facts.paths.function(node.function) == "msys.registerModule"
         ):
-            registered.add(facts.bindings.of(node.args[1]))
+            registered.add(facts.scopes.of(node.args[1]))
             lent.add(node.args[1])
+    everywhere = _key_uses(facts) if registered else Counter[str]()
     for symbol in registered:
-        uses = _key_uses(facts, symbol, lent)
-        defined = Counter(name for name, _ in _fields(facts, symbol))
-        for name, function in _fields(facts, symbol):
+        fields = _fields(facts, symbol)
+        defined = Counter(name for name, _ in fields)
+        own = _own_key_uses(facts, symbol, lent)
+        uses = everywhere if own is None else own
+        for name, function in fields:
             if name in callouts() and uses[name] == defined[name]:
                 facts.functions[function].callout = callouts()[name]
 
 
+def _made(facts: Facts, symbol: Symbol) -> list[tree.Field]:
+    """The fields of the constructor that a table is declared with."""
+    if symbol.declaration is not None:
+        match facts.scopes.index.parents[symbol.declaration]:
+            case tree.Local(names=[_], values=[tree.TableConstructor(fields=fields)]):
+                return fields
+    return []
+
+
 def _fields(facts: Facts, symbol: Symbol) -> list[tuple[str, tree.Function]]:
     """The functions that are stored in a table by name."""
-    found: list[tuple[str, tree.Function]] = []
-    for node in walk(facts.bindings.chunk):
-        match node:
-            case (
-                tree.FunctionStat(
-                    target=tree.Index(object=tree.Name() as table, key=tree.String(value=name)),
-                    function=function,
-                )
-                | tree.Assign(
-                    targets=[tree.Index(object=tree.Name() as table, key=tree.String(value=name))],
-                    values=[tree.Function() as function],
-                )
+    parents = facts.scopes.index.parents
+    found = [
+        (entry.key.value, entry.value)
+        for entry in _made(facts, symbol)
+        if isinstance(entry.key, tree.String) and isinstance(entry.value, tree.Function)
+    ]
+    for read in symbol.reads:
+        match parents[read]:
+            case tree.Index(object=object_, key=tree.String(value=name)) as place if (
+                object_ is read
             ):
-                if facts.bindings.of(table) is symbol:
-                    found.append((name, function))
-            case tree.Local(names=[param], values=[tree.TableConstructor(fields=fields)]):
-                if facts.bindings.of(param) is symbol:
-                    found += [
-                        (entry.key.value, entry.value)
-                        for entry in fields
-                        if isinstance(entry.key, tree.String)
-                        and isinstance(entry.value, tree.Function)
-                    ]
+                match parents[place]:
+                    case (
+                        tree.FunctionStat(target=target, function=function)
+                        | tree.Assign(targets=[target], values=[tree.Function() as function])
+                    ) if target is place:
+                        found.append((name, function))
     return found
 
 
-def _key_uses(facts: Facts, symbol: Symbol, lent: set[tree.Node]) -> Counter[str]:
-    """How often each name stands as a field or method of a table: of any, when others can have this one too."""
-    found: Counter[str] = Counter()
-    own: Counter[str] = Counter()
-    kept: set[tree.Node] = set(lent)
-    for node in walk(facts.bindings.chunk):
-        owner: tree.Expr | None = None
-        names: list[str] = []
-        match node:
+def _key_uses(facts: Facts) -> Counter[str]:
+    """How often each name stands as a field or method of any table."""
+    index = facts.scopes.index
+    fields = (node.key.value for node in index.of(tree.Index) if isinstance(node.key, tree.String))
+    return Counter(fields) + Counter(node.name for node in index.of(tree.Invoke))
+
+
+def _own_key_uses(facts: Facts, symbol: Symbol, lent: set[tree.Node]) -> Counter[str] | None:
+    """How often each name stands as a field or method of one table; None when others can have this one too."""
+    if symbol.is_global:
+        return None
+    found = Counter(
+        entry.key.value for entry in _made(facts, symbol) if isinstance(entry.key, tree.String)
+    )
+    for read in symbol.reads:
+        match facts.scopes.index.parents[read]:
             case (
                 tree.Index(object=object_, key=tree.String(value=name))
                 | tree.Invoke(object=object_, name=name)
-            ):
-                owner, names = object_, [name]
-            case tree.Local(names=[param], values=[tree.TableConstructor(fields=fields)]):
-                if facts.bindings.of(param) is symbol:
-                    own.update(f.key.value for f in fields if isinstance(f.key, tree.String))
-        found.update(names)
-        if isinstance(owner, tree.Name) and facts.bindings.of(owner) is symbol:
-            own.update(names)
-            kept.add(owner)
-    return own if all(read in kept for read in symbol.reads) and not symbol.is_global else found
+            ) if object_ is read:
+                found[name] += 1
+            case _ if read not in lent:
+                return None
+    return found
 
 
 def _find_callbacks(facts: Facts) -> None:
     """How many arguments library functions pass to the functions that are given to them."""
-    for node in walk(facts.bindings.chunk):
-        if not isinstance(node, tree.Call):
+    for node in facts.scopes.index.of(tree.Call):
+        if not any(isinstance(arg, tree.Function) for arg in node.args):
             continue
         name = facts.paths.function(node.function)
         match name, node.args:
@@ -258,27 +266,28 @@ def _find_callbacks(facts: Facts) -> None:
 
 
 def _collect_calls(facts: Facts) -> None:
-    for node in walk(facts.bindings.chunk):
-        known = facts.callee(node) if isinstance(node, tree.Call) else None
-        if known is not None and isinstance(node, tree.Call):
+    for node in facts.scopes.index.of(tree.Call):
+        known = facts.callee(node)
+        if known is not None:
             known.calls.append(node)
-    wanted = _in_lists(facts.bindings.chunk)
+    wanted = _in_lists(facts.scopes.index)
     for known in facts.functions.values():
         if known.closed:
             known.listed = any(call in wanted for call in known.calls)
 
 
-def _in_lists(chunk: tree.Chunk) -> set[tree.Expr]:
+def _in_lists(index: Index) -> set[tree.Expr]:
     """The expressions that stand where a list of values is wanted, `return f()` apart."""
     found: set[tree.Expr] = set()
-    for node in walk(chunk):
-        match node:
-            case tree.Call(args=args) | tree.Invoke(args=args) if args:
-                found.add(args[-1])
-            case tree.TableConstructor(fields=fields) if fields and fields[-1].key is None:
-                found.add(fields[-1].value)
-            case tree.GenericFor(values=values):
-                found.add(values[-1])
+    for call in index.of(tree.Call):
+        found.update(call.args[-1:])
+    for invoked in index.of(tree.Invoke):
+        found.update(invoked.args[-1:])
+    for made in index.of(tree.TableConstructor):
+        if made.fields and made.fields[-1].key is None:
+            found.add(made.fields[-1].value)
+    for loop in index.of(tree.GenericFor):
+        found.add(loop.values[-1])
     return found
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lua2py import tree
 from lua2py.facts import functions, library, tables
-from lua2py.facts.bindings import Symbol, bind
 from lua2py.facts.infer import infer
-from lua2py.facts.paths import Paths, walk
+from lua2py.facts.paths import Paths
 from lua2py.facts.store import Facts, Siblings
+from lua2py.scopes import Scopes, Symbol, resolve
 
 # Names that reach globals in ways the text doesn't show.
 DYNAMIC = frozenset(
@@ -18,9 +18,9 @@ _METAMETHOD = "__"
 
 def gather(chunk: tree.Chunk, siblings: Siblings) -> Facts:
     """Everything lowering asks about a chunk."""
-    bindings = bind(chunk)
-    facts = Facts(bindings, Paths(bindings, siblings.written), siblings)
-    facts.metamethods = metamethods(chunk)
+    scopes = resolve(chunk)
+    facts = Facts(scopes, Paths(scopes, siblings.written), siblings)
+    facts.metamethods = metamethods(scopes)
     _module_call(facts)
     _private_globals(facts)
     _arg_tables(facts)
@@ -34,13 +34,10 @@ def gather(chunk: tree.Chunk, siblings: Siblings) -> Facts:
     return facts
 
 
-def metamethods(chunk: tree.Chunk) -> frozenset[str]:
+def metamethods(scopes: Scopes) -> frozenset[str]:
     """Every string of the chunk that could name a metamethod."""
-    return frozenset(
-        node.value
-        for node in walk(chunk)
-        if isinstance(node, tree.String) and node.value.startswith(_METAMETHOD)
-    )
+    strings = (node.value for node in scopes.index.of(tree.String))
+    return frozenset(value for value in strings if value.startswith(_METAMETHOD))
 
 
 def uses_environment(facts_globals: dict[str, Symbol]) -> bool:
@@ -49,10 +46,10 @@ def uses_environment(facts_globals: dict[str, Symbol]) -> bool:
 
 
 def _module_call(facts: Facts) -> None:
-    for statement in facts.bindings.chunk.body.body:
+    for statement in facts.scopes.chunk.body.body:
         match statement:
             case tree.CallStat(call=tree.Call(function=tree.Name(id="module") as name, args=args)):
-                if facts.bindings.of(name).is_global:
+                if facts.scopes.of(name).is_global:
                     facts.module_call = statement
                     facts.seeall = any(
                         isinstance(arg, tree.Index)
@@ -65,7 +62,7 @@ def _module_call(facts: Facts) -> None:
 
 def _private_globals(facts: Facts) -> None:
     """Globals that only this file uses, and only by name."""
-    found = facts.bindings.globals
+    found = facts.scopes.globals
     if uses_environment(found) or facts.siblings.dynamic:
         return
     for name, symbol in found.items():
@@ -78,75 +75,51 @@ def _private_globals(facts: Facts) -> None:
 def _assigned_first(facts: Facts, symbol: Symbol) -> bool:
     """Whether a statement of the main block assigns a global before any use in the text."""
     first = min(symbol.writes, key=lambda write: write.span.start)
-    for statement in facts.bindings.top_level:
-        match statement:
-            case tree.Assign(targets=targets) if first in targets:
-                pass
-            case tree.FunctionStat(target=target) if first is target:
-                pass
-            case _:
-                continue
-        end = statement.span.end if isinstance(statement, tree.Assign) else statement.span.start
-        others = [use for use in (*symbol.reads, *symbol.writes) if use is not first]
-        return all(use.span.start >= end for use in others)
-    return False
+    parents = facts.scopes.index.parents
+    statement = parents[first]
+    if parents.get(statement) is not facts.scopes.chunk.body:
+        return False
+    end = statement.span.end if isinstance(statement, tree.Assign) else statement.span.start
+    others = [use for use in (*symbol.reads, *symbol.writes) if use is not first]
+    return all(use.span.start >= end for use in others)
 
 
 def _arg_tables(facts: Facts) -> None:
-    """Vararg functions that use `arg` and not `...`: Lua makes the table for them."""
-    symbol = facts.bindings.globals.get("arg")
-    if symbol is None:
-        return
-    for node in facts.bindings.functions:
-        uses = [
-            use for use in (*symbol.reads, *symbol.writes) if facts.bindings.owner_of[use] is node
-        ]
-        if not node.vararg or not uses or _spells_varargs(node):
-            continue
-        own = Symbol("arg", node, None, block=node.body)
-        own.reads = [use for use in symbol.reads if use in uses]
-        own.writes = [use for use in symbol.writes if use in uses]
-        for use in uses:
-            facts.bindings.symbols[use] = own
-        symbol.reads = [use for use in symbol.reads if use not in uses]
-        symbol.writes = [use for use in symbol.writes if use not in uses]
-        facts.bindings.locals.append(own)
-        facts.arg_symbols[node] = own
-
-
-def _spells_varargs(node: tree.Function) -> bool:
-    return any(isinstance(part, tree.Vararg) for part in walk(node.body))
+    """Vararg functions that use `arg`: Lua makes the table for those that don't use `...` themselves."""
+    for node, symbol in facts.scopes.args.items():
+        if symbol.reads or symbol.writes:
+            facts.scopes.locals.append(symbol)
+            facts.arg_symbols[node] = symbol
 
 
 def _first_writes(facts: Facts) -> None:
     """Locals declared without a value and assigned, in the same block, before any use: the assignment declares."""
-    for node in walk(facts.bindings.chunk):
-        if not isinstance(node, tree.Local) or node.values:
+    for node in facts.scopes.index.of(tree.Local):
+        if node.values:
             continue
         for param in node.names:
-            symbol = facts.bindings.of(param)
+            symbol = facts.scopes.of(param)
             if not symbol.reads and not symbol.writes:
                 facts.dropped.add(symbol)
                 continue
-            write = _declaring_write(symbol)
+            write = _declaring_write(facts, symbol)
             if write is not None:
                 facts.dropped.add(symbol)
                 facts.first_writes[write] = param
                 symbol.writes.remove(write)
 
 
-def _declaring_write(symbol: Symbol) -> tree.Name | None:
-    if not symbol.writes or symbol.block is None or (symbol.captured and symbol.loop is not None):
+def _declaring_write(facts: Facts, symbol: Symbol) -> tree.Name | None:
+    if not symbol.writes or symbol.block is None or symbol.fresh_each_turn:
         return None
     first = min(symbol.writes, key=lambda write: write.span.start)
-    for statement in symbol.block.body:
-        if (
-            isinstance(statement, tree.Assign)
-            and statement.targets == [first]
-            and len(statement.values) == 1
-        ):
-            if isinstance(statement.values[0], tree.Function):
-                return None
-            others = [use for use in (*symbol.reads, *symbol.writes) if use is not first]
-            return first if all(use.span.start >= statement.span.end for use in others) else None
-    return None
+    parents = facts.scopes.index.parents
+    statement = parents[first]
+    if not isinstance(statement, tree.Assign) or parents[statement] is not symbol.block:
+        return None
+    if len(statement.targets) > 1 or len(statement.values) > 1:
+        return None
+    if isinstance(statement.values[0], tree.Function):
+        return None
+    others = [use for use in (*symbol.reads, *symbol.writes) if use is not first]
+    return first if all(use.span.start >= statement.span.end for use in others) else None

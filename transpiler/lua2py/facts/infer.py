@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from lua2py import tree
 from lua2py.facts import catalogue, kinds, library, patterns
-from lua2py.facts.bindings import Symbol
 from lua2py.facts.functions import given_count, is_multiple
 from lua2py.facts.kinds import ANY, NIL, NOTHING, NUMBER, SMALL, STRING, TABLE, Kind
 from lua2py.facts.narrow import narrowed
 from lua2py.facts.operators import binary_kind, unary_kind
 from lua2py.facts.store import Facts, FunctionFacts
+from lua2py.scopes import Symbol
 
 Env = dict[Symbol, Kind]
 MOST_ROUNDS = 40  # the lattice is finite and kinds only grow: reached by no program so far
@@ -24,7 +24,7 @@ class Infer:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self.bindings = facts.bindings
+        self.scopes = facts.scopes
         self.changes = 0
         self.walked: dict[
             tree.Stat, tuple[Env, int, Env | None]
@@ -37,7 +37,7 @@ class Infer:
             before = self.changes
             self.facts.kinds.clear()
             self.walked.clear()
-            self.block(self.bindings.chunk.body, {})
+            self.block(self.scopes.chunk.body, {})
             if self.changes == before:
                 return
         self.facts.kinds.clear()  # nothing is known for sure: every helper stays
@@ -63,13 +63,13 @@ class Infer:
             env[symbol] = kind
 
     def declare(self, param: tree.Param, kind: Kind, env: Env) -> None:
-        if self.bindings.of(param) not in self.facts.read_only:
+        if self.scopes.of(param) not in self.facts.read_only:
             kind = kind.forgetful()
         self.facts.kinds[param] = kind
-        self.bind(self.bindings.of(param), kind, env)
+        self.bind(self.scopes.of(param), kind, env)
 
     def name(self, node: tree.Name, env: Env) -> Kind:
-        symbol = self.bindings.of(node)
+        symbol = self.scopes.of(node)
         if symbol.is_global and symbol not in self.facts.private:
             return kinds.FUNCTION if self.facts.paths.function(node) else ANY
         if symbol in env:
@@ -147,7 +147,7 @@ class Infer:
         if isinstance(node.key, tree.String) and receiver.userdata_class:
             return catalogue.properties().get((receiver.userdata_class, node.key.value), ANY)
         if isinstance(node.object, tree.Name):
-            symbol = self.bindings.of(node.object)
+            symbol = self.scopes.of(node.object)
             if symbol in self.facts.record_only:
                 return self.facts.elements.get(symbol, NOTHING).softened() | NIL
         element = receiver.element
@@ -164,7 +164,7 @@ class Infer:
     def hold_stored(self, target: tree.Expr, kind: Kind) -> None:
         """`T[k] = v`."""
         if isinstance(target, tree.Index) and isinstance(target.object, tree.Name):
-            symbol = self.bindings.of(target.object)
+            symbol = self.scopes.of(target.object)
             if symbol in self.facts.record_only:
                 self.hold(symbol, kind)
 
@@ -175,7 +175,7 @@ class Infer:
             self.changes += 1
 
     def hold_fields(self, param: tree.Param, value: tree.Expr) -> None:
-        symbol = self.bindings.of(param)
+        symbol = self.scopes.of(param)
         if symbol in self.facts.record_only and isinstance(value, tree.TableConstructor):
             given = [self.facts.kinds.get(entry.value, NOTHING) for entry in value.fields]
             for kind in given:
@@ -317,6 +317,9 @@ class Infer:
         env: Env = {}
         for place, param in enumerate(node.params):
             self.declare(param, self.param_kind(known, place), env)
+        if node in self.facts.arg_symbols:
+            table = NIL if node in self.scopes.spreading else TABLE
+            self.bind(self.facts.arg_symbols[node], table, env)
         self.block(node.body, env)
         if known.falls_off:
             self.give(known, [])
@@ -367,11 +370,11 @@ class Infer:
             case tree.Local(names=names, values=values):
                 given = self.values(values, len(names), env)
                 for param, kind in zip(names, given, strict=True):
-                    if self.bindings.of(param) in self.facts.dropped:
+                    if self.scopes.of(param) in self.facts.dropped:
                         continue
                     self.declare(param, kind, env)
                     if not kind.within(STRING | SMALL | NIL):
-                        self.strangers(self.bindings.of(param))
+                        self.strangers(self.scopes.of(param))
                 for param, value in zip(names, values, strict=False):
                     self.hold_fields(param, value)
             case tree.Assign(targets=targets, values=values):
@@ -387,13 +390,13 @@ class Infer:
                         first = self.facts.first_writes.get(target)
                         if first is not None:
                             self.facts.kinds[first] = kind
-                        self.bind(self.bindings.of(target), kind, env)
+                        self.bind(self.scopes.of(target), kind, env)
             case tree.LocalFunction(name=param, function=function):
                 self.declare(param, kinds.FUNCTION, env)
                 self.value(function, env)
             case tree.FunctionStat(target=target, function=function):
                 if isinstance(target, tree.Name):
-                    self.bind(self.bindings.of(target), kinds.FUNCTION, env)
+                    self.bind(self.scopes.of(target), kinds.FUNCTION, env)
                 elif isinstance(target, tree.Index):
                     self.value(target.object, env)
                     self.value(target.key, env)
@@ -523,7 +526,7 @@ class Infer:
 
     def is_base(self, name: tree.Name) -> bool:
         """Whether a name is the function of the base library that it names."""
-        return self.bindings.of(name).is_global and name.id not in self.facts.paths.replaced
+        return self.scopes.of(name).is_global and name.id not in self.facts.paths.replaced
 
 
 def pattern_results(name: str, args: list[tree.Expr]) -> tuple[Kind, ...] | None:

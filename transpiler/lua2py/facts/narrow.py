@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from lua2py import tree
 from lua2py.facts import kinds
-from lua2py.facts.bindings import Symbol
 from lua2py.facts.kinds import Kind
 from lua2py.facts.store import Facts
+from lua2py.scopes import Symbol
 
 Env = dict[Symbol, Kind]
 
@@ -80,7 +80,7 @@ def _compare(facts: Facts, side: tree.Expr, other: tree.Expr, env: Env, same: bo
 
 
 def _keep(facts: Facts, name: tree.Name, env: Env, kind: Kind) -> None:
-    symbol = facts.bindings.of(name)
+    symbol = facts.scopes.of(name)
     if symbol in env:
         env[symbol] = env[symbol].only(kind)
         _keep_mates(facts, symbol, env)

@@ -6,40 +6,14 @@ again. Everything else is looked up when the program runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from lua2py import tree
 from lua2py.facts import catalogue, library
-from lua2py.facts.bindings import Bindings, Symbol
-from lua2py.facts.kinds import STRING
+from lua2py.scopes import Scopes, Symbol
 from lua2py.tree import Call, Expr, Index, Name, String
-
-__all__ = ["STRING", "Path", "Paths", "children", "library", "walk"]
 
 Path = tuple[str, ...]
 
 _ROOTS = library.LIBRARIES | library.BASE | catalogue.ROOTS
-
-
-def walk(node: tree.Node) -> Iterator[tree.Node]:
-    """The node and everything below it, in source order."""
-    stack = [node]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += reversed(children(node))
-
-
-def children(node: tree.Node) -> list[tree.Node]:
-    """The nodes directly below a node."""
-    found: list[tree.Node] = []
-    for name in node.__dataclass_fields__:
-        value = getattr(node, name)
-        if isinstance(value, tree.Node):
-            found.append(value)
-        elif isinstance(value, list):
-            found += [item for item in value if isinstance(item, tree.Node)]
-    return found
 
 
 def known_packages() -> frozenset[str]:
@@ -50,12 +24,12 @@ def known_packages() -> frozenset[str]:
 class Paths:
     """Answers for one chunk."""
 
-    def __init__(self, bindings: Bindings, shared_writes: frozenset[str] = frozenset()) -> None:
-        self.bindings = bindings
+    def __init__(self, scopes: Scopes, shared_writes: frozenset[str] = frozenset()) -> None:
+        self.scopes = scopes
         self.written: set[Path] = {(name,) for name in shared_writes}
         self.aliases: dict[Symbol, Path] = {}
         self.replaced = {
-            name for name, symbol in bindings.globals.items() if symbol.writes
+            name for name, symbol in scopes.globals.items() if symbol.writes
         } | shared_writes
         self._collect()
 
@@ -63,7 +37,7 @@ class Paths:
         """The path an expression spells, or None when it isn't fixed."""
         match node:
             case Name():
-                symbol = self.bindings.of(node)
+                symbol = self.scopes.of(node)
                 if symbol.is_global:
                     return (
                         (node.id,) if node.id in _ROOTS and node.id not in self.replaced else None
@@ -90,7 +64,7 @@ class Paths:
         """What a call of the standard `require` asks for, when that is a literal."""
         match node:
             case Call(function=Name(id="require") as function, args=[String(value=name)]):
-                symbol = self.bindings.of(function)
+                symbol = self.scopes.of(function)
                 if symbol.is_global and "require" not in self.replaced:
                     return name
         return None
@@ -123,54 +97,54 @@ class Paths:
     # --- finding aliases ----------------------------------------------------------------------------------
 
     def _collect(self) -> None:
-        locals_: list[tuple[Symbol, Expr]] = []
-        assigned: set[tree.Node] = set()
-        parents: dict[tree.Node, tree.Node] = {}
-        for node in walk(self.bindings.chunk):
-            for child in children(node):
-                parents[child] = node
-            match node:
-                case tree.Local(names=names, values=values):
-                    for param, value in zip(names, values, strict=False):
-                        symbol = self.bindings.of(param)
-                        if not symbol.writes:
-                            locals_.append((symbol, value))
-                case tree.Assign(targets=targets):
-                    self._note_writes(targets)
-                    assigned.update(targets)
-                case tree.FunctionStat(target=target):
-                    self._note_writes([target])
-                    assigned.add(target)
-        parents = {child: parent for child, parent in parents.items() if parent not in assigned}
-        for symbol, value in locals_:
-            path = self.of(value)
-            if path is None:
-                continue
-            if self.is_package(path):
-                if all(self._leads_to_known(read, path, parents) for read in symbol.reads):
-                    self.aliases[symbol] = path
-            elif self.is_known(path):
+        index = self.scopes.index
+        for assigned in index.of(tree.Assign):
+            for target in assigned.targets:
+                self._note_write(target)
+        for stated in index.of(tree.FunctionStat):
+            self._note_write(stated.target)
+        for declared in index.of(tree.Local):
+            for param, value in zip(declared.names, declared.values, strict=False):
+                symbol = self.scopes.of(param)
+                if not symbol.writes:
+                    self._note_alias(symbol, value)
+
+    def _note_alias(self, symbol: Symbol, value: Expr) -> None:
+        path = self.of(value)
+        if path is None:
+            return
+        if not self.is_package(path):
+            if self.is_known(path):
                 self.aliases[symbol] = path
+        elif all(self._leads_to_known(read, path) for read in symbol.reads):
+            self.aliases[symbol] = path
 
-    def _note_writes(self, targets: list[Expr]) -> None:
-        for target in targets:
-            match target:
-                case Index(object=object_, key=String(value=key)):
-                    path = self.of(object_)
-                    if path is not None:
-                        self.written.add((*path, key))
+    def _is_stored(self, place: Index) -> bool:
+        """Whether a field is what a statement stores into."""
+        match self.scopes.index.parents[place]:
+            case tree.Assign(targets=targets):
+                return place in targets
+            case tree.FunctionStat(target=target):
+                return place is target
+        return False
 
-    def _leads_to_known(
-        self, read: tree.Node, path: Path, parents: dict[tree.Node, tree.Node]
-    ) -> bool:
+    def _note_write(self, target: Expr) -> None:
+        match target:
+            case Index(object=object_, key=String(value=key)):
+                path = self.of(object_)
+                if path is not None:
+                    self.written.add((*path, key))
+
+    def _leads_to_known(self, read: tree.Node, path: Path) -> bool:
         """Whether a use of a package goes on to a name of it that is known."""
-        parent = parents.get(read)
+        parents = self.scopes.index.parents
+        parent = parents[read]
         match parent:
             case Index(object=object_, key=String(value=key)) if object_ is read:
                 longer = (*path, key)
-                if longer in self.written:
+                if longer in self.written or self._is_stored(parent):
                     return False
                 return self.is_known(longer) or (
-                    self.is_package(longer) and self._leads_to_known(parent, longer, parents)
+                    self.is_package(longer) and self._leads_to_known(parent, longer)
                 )
         return False

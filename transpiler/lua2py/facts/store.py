@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lua2py import tree
-from lua2py.facts.bindings import Bindings, Symbol
 from lua2py.facts.kinds import ANY, NOTHING, Kind
 from lua2py.facts.paths import Paths
+from lua2py.scopes import Scopes, Symbol
 from msys.catalog import Callout
 
 AnyCall = tree.Call | tree.Invoke
@@ -52,7 +52,7 @@ class FunctionFacts:
 class Facts:
     """Everything known about one chunk."""
 
-    bindings: Bindings
+    scopes: Scopes
     paths: Paths
     siblings: Siblings
     functions: dict[tree.Function, FunctionFacts] = field(default_factory=dict)
@@ -112,5 +112,5 @@ class Facts:
     def callee(self, call: tree.Expr) -> FunctionFacts | None:
         """The function of this chunk that a call surely reaches."""
         if isinstance(call, tree.Call) and isinstance(call.function, tree.Name):
-            return self.by_symbol.get(self.bindings.of(call.function))
+            return self.by_symbol.get(self.scopes.of(call.function))
         return None

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from lua2py import tree
 from lua2py.facts import patterns
-from lua2py.facts.bindings import Symbol
-from lua2py.facts.paths import walk
 from lua2py.facts.store import Facts
+from lua2py.scopes import Symbol
+from lua2py.walk import nodes
 
 # Base functions that look at a table and keep nothing of it.
 LOOKING = frozenset(
@@ -23,7 +23,7 @@ def survey(facts: Facts) -> None:
     """Fill `read_only`, `record_only`, `string_keyed` and `mates`."""
     looked_at, stored_into = _uses(facts)
     made = _made_here(facts)
-    for symbol in facts.bindings.locals:
+    for symbol in facts.scopes.locals:
         if symbol.is_param or symbol.writes or not symbol.reads:
             continue
         if not all(read in looked_at or read in stored_into for read in symbol.reads):
@@ -43,7 +43,7 @@ def _uses(facts: Facts) -> tuple[set[tree.Node], dict[tree.Node, tree.Expr]]:
     """Names that are only looked into where they stand, and those that something is stored into, with its key."""
     looked_at: set[tree.Node] = set()
     stored_into: dict[tree.Node, tree.Expr] = {}
-    for node in walk(facts.bindings.chunk):
+    for node in nodes(facts.scopes.chunk):
         match node:
             case tree.Assign(targets=targets):
                 for target in targets:
@@ -73,7 +73,7 @@ def _is_iterator(facts: Facts, function: tree.Expr) -> bool:
     return (
         isinstance(function, tree.Name)
         and function.id in ("pairs", "ipairs")
-        and facts.bindings.of(function).is_global
+        and facts.scopes.of(function).is_global
         and function.id not in facts.paths.replaced
     )
 
@@ -81,11 +81,10 @@ def _is_iterator(facts: Facts, function: tree.Expr) -> bool:
 def _made_here(facts: Facts) -> dict[Symbol, tree.TableConstructor]:
     """Locals declared with a table constructor, outside of loops that could make several under one name."""
     made: dict[Symbol, tree.TableConstructor] = {}
-    for node in walk(facts.bindings.chunk):
-        if isinstance(node, tree.Local):
-            for param, value in zip(node.names, node.values, strict=False):
-                if isinstance(value, tree.TableConstructor) and _is_plain(value):
-                    made[facts.bindings.of(param)] = value
+    for node in facts.scopes.index.of(tree.Local):
+        for param, value in zip(node.names, node.values, strict=False):
+            if isinstance(value, tree.TableConstructor) and _is_plain(value):
+                made[facts.scopes.of(param)] = value
     return made
 
 
@@ -98,14 +97,14 @@ def _is_plain(made: tree.TableConstructor) -> bool:
 
 
 def _matches(facts: Facts) -> None:
-    for node in walk(facts.bindings.chunk):
-        if not isinstance(node, tree.Local) or len(node.names) < 2 or len(node.values) != 1:
+    for node in facts.scopes.index.of(tree.Local):
+        if len(node.names) < 2 or len(node.values) != 1:
             continue
         pattern = _pattern(facts, node.values[0])
         count = None if pattern is None else patterns.captures_of(pattern)
         if count is None or count < len(node.names):
             continue
-        symbols = [facts.bindings.of(param) for param in node.names]
+        symbols = [facts.scopes.of(param) for param in node.names]
         steady = [symbol for symbol in symbols if not symbol.writes]
         for symbol in steady:
             facts.mates[symbol] = frozenset(other for other in steady if other is not symbol)

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 from lua2py import tree
 from lua2py.diagnostics import Diagnostic
-from lua2py.facts import paths
-from lua2py.facts.bindings import Owner, Symbol
+from lua2py.facts import kinds, library
 from lua2py.facts.kinds import Kind, annotation
 from lua2py.facts.store import Facts, FunctionFacts
 from lua2py.lower import build
@@ -21,6 +20,8 @@ from lua2py.lower.names import Names
 from lua2py.lower.registry import EXPRESSIONS, STATEMENTS
 from lua2py.naming import free, from_text
 from lua2py.polish.expressions import Layout
+from lua2py.scopes import Owner, Symbol
+from lua2py.walk import nodes
 
 What = str | list[str]
 NESTED_LOOPS = 20  # CPython's limit on loops inside each other in one function
@@ -82,7 +83,7 @@ class Context:
     hint: str = ""  # what a nameless function or value might be called
 
     def __post_init__(self) -> None:
-        self.owner = self.facts.bindings.chunk
+        self.owner = self.facts.scopes.chunk
 
     # --- the two questions lowering asks everywhere -------------------------------------------------------
 
@@ -195,7 +196,7 @@ class Context:
         """How Lua's error texts name an expression."""
         match node:
             case tree.Name(id=name):
-                symbol = self.facts.bindings.of(node)
+                symbol = self.facts.scopes.of(node)
                 if symbol.is_global:
                     return f"global '{name}'"
                 return f"local '{name}'" if symbol.owner is self.owner else f"upvalue '{name}'"
@@ -232,7 +233,7 @@ class Context:
             case tree.Nil() | tree.Boolean() | tree.Number() | tree.String() | tree.Function():
                 return True
             case tree.Name():
-                symbol = self.facts.bindings.of(node)
+                symbol = self.facts.scopes.of(node)
                 if symbol.is_global:
                     return self.facts.paths.of(node) is not None or symbol in self.facts.by_symbol
                 return not symbol.writes or not symbol.captured
@@ -243,14 +244,14 @@ class Context:
 
     def is_harmless(self, node: tree.Expr) -> bool:
         """Whether computing an expression changes nothing that others could see."""
-        for part in paths.walk(node):
+        for part in nodes(node):
             match part:
                 case tree.Call(function=function):
                     name = self.facts.paths.function(function)
-                    if name is None or not paths.library.FUNCTIONS.get(name, _UNKNOWN).pure:
+                    if name is None or not library.FUNCTIONS.get(name, _UNKNOWN).pure:
                         return False
                 case tree.Invoke(object=object_):
-                    if not self.kind(object_).within(paths.STRING):
+                    if not self.kind(object_).within(kinds.STRING):
                         return False
                 case tree.Function():
                     return True
@@ -266,4 +267,4 @@ class Context:
         return build.name(self.patterns[text])
 
 
-_UNKNOWN = paths.library.LibraryFunction("", None, pure=False)
+_UNKNOWN = library.LibraryFunction("", None, pure=False)

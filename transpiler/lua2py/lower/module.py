@@ -11,17 +11,17 @@ import ast
 from lua2py import tree
 from lua2py.facts.functions import returns_of
 from lua2py.facts.kinds import NIL, annotation
-from lua2py.facts.paths import children
 from lua2py.facts.store import Facts
 from lua2py.lower import build
 from lua2py.lower.context import Context
 from lua2py.lower.names import Names
 from lua2py.lower.statements.blocks import block_body
+from lua2py.walk import children
 
 
 def lower_chunk(facts: Facts, path: str, std: str) -> tuple[Context, list[ast.stmt]]:
     """The statements of the module, imports and header apart."""
-    chunk = facts.bindings.chunk
+    chunk = facts.scopes.chunk
     as_function = needs_function(chunk)
     ctx = Context(facts, Names(facts, as_function), path, std)
     body = block_body(ctx, chunk.body, inner=True)
@@ -50,11 +50,11 @@ def needs_function(chunk: tree.Chunk) -> bool:
 
 
 def _as_function(ctx: Context, body: list[ast.stmt]) -> list[ast.stmt]:
-    chunk = ctx.facts.bindings.chunk
+    chunk = ctx.facts.scopes.chunk
     assigned = {
         ctx.names.of[symbol]
         for symbol in ctx.facts.private
-        if any(ctx.facts.bindings.owner_of[write] is chunk for write in symbol.writes)
+        if any(ctx.facts.scopes.owner_of[write] is chunk for write in symbol.writes)
     }
     head: list[ast.stmt] = [ast.Global(names=sorted(assigned))] if assigned else []
     if not body or not isinstance(body[-1], ast.Return):
@@ -116,7 +116,7 @@ def _globals(ctx: Context) -> list[ast.stmt]:
     """Private globals that may be read before they are assigned: nil until then, as in Lua."""
     found: list[ast.stmt] = []
     facts = ctx.facts
-    for _, symbol in sorted(facts.bindings.globals.items()):
+    for _, symbol in sorted(facts.scopes.globals.items()):
         if symbol not in facts.private or symbol in facts.early or symbol in facts.by_symbol:
             continue
         kind = ctx.type_text(annotation(facts.symbol_kind(symbol) | NIL))

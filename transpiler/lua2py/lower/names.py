@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lua2py import tree
-from lua2py.facts.bindings import Owner, Symbol
 from lua2py.facts.kinds import annotation
 from lua2py.facts.store import Facts
 from lua2py.naming import free, python_name
+from lua2py.scopes import Owner, Symbol
 
 
 class Names:
@@ -46,7 +46,7 @@ class Names:
         outer: Owner | None = owner
         while outer is not None:
             seen |= self.taken[outer]
-            outer = self.facts.bindings.parents[outer]
+            outer = self.facts.scopes.parents[outer]
         found = free(wanted, seen)
         self.taken[owner].add(found)
         return found
@@ -61,40 +61,40 @@ class Names:
     # --- assigning ----------------------------------------------------------------------------------------
 
     def _assign(self) -> None:
-        bindings = self.facts.bindings
-        for symbol in bindings.locals:
+        scopes = self.facts.scopes
+        for symbol in scopes.locals:
             if (
                 symbol.captured
                 and symbol.loop is not None
                 and (symbol.writes or symbol in self.own_loops)
             ):
                 self.boxed.add(symbol)
-        for symbol in bindings.globals.values():
+        for symbol in scopes.globals.values():
             if symbol in self.facts.private:
                 self.of[symbol] = free(python_name(symbol.name), self.module)
                 self.module.add(self.of[symbol])
-        by_owner: dict[Owner, list[Symbol]] = {bindings.chunk: []}
-        for function in bindings.functions:
+        by_owner: dict[Owner, list[Symbol]] = {scopes.chunk: []}
+        for function in scopes.functions:
             by_owner[function] = []
-        for symbol in bindings.locals:
+        for symbol in scopes.locals:
             if symbol.owner is not None:
                 by_owner[symbol.owner].append(symbol)
         globals_of = self._globals_by_owner()
         for owner, symbols in by_owner.items():
-            around = {self.of[symbol] for symbol in bindings.free[owner] if symbol in self.of}
+            around = {self.of[symbol] for symbol in scopes.free[owner] if symbol in self.of}
             around |= globals_of.get(owner, set())
             self._assign_owner(owner, symbols, around)
 
     def _globals_by_owner(self) -> dict[Owner, set[str]]:
         """The module-level names of private globals that a function or one inside it uses."""
-        bindings = self.facts.bindings
+        scopes = self.facts.scopes
         found: dict[Owner, set[str]] = {}
         for symbol in self.facts.private:
             for use in (*symbol.reads, *symbol.writes):
-                owner: Owner | None = bindings.owner_of[use]
+                owner: Owner | None = scopes.owner_of[use]
                 while owner is not None:
                     found.setdefault(owner, set()).add(self.of[symbol])
-                    owner = bindings.parents[owner]
+                    owner = scopes.parents[owner]
         return found
 
     def _assign_owner(self, owner: Owner, symbols: list[Symbol], around: set[str]) -> None:
@@ -157,7 +157,7 @@ class Names:
 
     def _all_loops(self) -> list[tree.Stat]:
         found = {
-            symbol.loop: None for symbol in self.facts.bindings.locals if symbol.loop is not None
+            symbol.loop: None for symbol in self.facts.scopes.locals if symbol.loop is not None
         }
         return list(found)
 
@@ -173,5 +173,5 @@ def _recursive_in_loops(facts: Facts) -> set[Symbol]:
         for node, known in facts.functions.items()
         if known.symbol is not None
         and known.symbol.loop is not None
-        and known.symbol in facts.bindings.free[node]
+        and known.symbol in facts.scopes.free[node]
     }

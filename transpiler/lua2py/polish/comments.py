@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 
 from lua2py import tree
-from lua2py.facts.paths import walk
 from lua2py.lower.context import Context
+from lua2py.walk import nodes
 
 # Words in a comment that Python, its type checkers and its linters obey.
 _OBEYED = re.compile(
@@ -34,7 +34,7 @@ class _Region:
 
 def place_comments(ctx: Context) -> None:
     """Fill `ctx.layout` from the chunk's comments and empty lines."""
-    chunk = ctx.facts.bindings.chunk
+    chunk = ctx.facts.scopes.chunk
     regions = _regions(chunk)
     placed = _Placer(ctx)
     for comment in chunk.comments:
@@ -91,7 +91,7 @@ def _decoded(text: str) -> str:
 def _regions(chunk: tree.Chunk) -> list[_Region]:
     far = 1 << 60
     found = [_Region(-1, far, chunk.body, None, False)]
-    for node in walk(chunk):
+    for node in nodes(chunk):
         match node:
             case tree.If(tests=tests, blocks=blocks):
                 starts = [test.span.end for test in tests]
@@ -196,7 +196,7 @@ class _Placer:
         """A comment in the middle of a statement: beside its table field, or above the statement."""
         fields = [
             field
-            for node in walk(statement)
+            for node in nodes(statement)
             if isinstance(node, tree.TableConstructor)
             and node.span.start < comment.span.start < node.span.end
             for field in node.fields

@@ -12,12 +12,12 @@ from typing import Any
 
 from lua2py import tree
 from lua2py.scopes.symbols import ARG, GLOBAL, LOCAL, LOOP, PARAM, Owner, Scopes, Symbol
-from lua2py.walk import children
+from lua2py.walk import children, index
 
 
 class Binder:
     def __init__(self, chunk: tree.Chunk) -> None:
-        self.found = Scopes(chunk)
+        self.found = Scopes(chunk, index(chunk))
         self.scopes: list[dict[str, Symbol]] = []
         self.owner: Owner = chunk
         self.loop: tree.Stat | None = None
@@ -46,6 +46,7 @@ class Binder:
             symbol = self.found.globals.setdefault(name.id, Symbol(name.id, GLOBAL, None, None))
         self.found.symbols[name] = symbol
         self.found.owner_of[name] = self.owner
+        self.found.loop_of[name] = self.loop
         (symbol.writes if write else symbol.reads).append(name)
         owner: Owner | None = self.owner
         while symbol.owner is not None and owner is not symbol.owner:
@@ -149,8 +150,10 @@ class Binder:
                 self.use(one)
             elif isinstance(one, tree.Function):
                 self.function(one)
+            elif isinstance(one, tree.Vararg):
+                self.found.spreading.add(self.owner)
             else:
-                stack.extend(reversed(list(children(one))))
+                stack += reversed(children(one))
                 if isinstance(one, tree.Call) and isinstance(one.function, tree.Name):
                     called.append(one.function)
         for name in called:
@@ -169,7 +172,7 @@ class Binder:
             self.declare(param, PARAM, node.body)
         if node.vararg:
             symbol = Symbol("arg", ARG, node, None, node.body, shadows=self.visible("arg"))
-            self.scopes[-1]["arg"] = symbol
+            self.scopes[-1]["arg"] = self.found.args[node] = symbol
         self.block(node.body)
         self.scopes.pop()
         self.owner, self.loop = outer

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lua2py import tree
+from lua2py.walk import Index
 
 Owner = tree.Function | tree.Chunk
 
@@ -63,12 +64,16 @@ class Scopes:
     """The result for one chunk."""
 
     chunk: tree.Chunk
+    index: Index
     symbols: dict[tree.Node, Symbol] = field(default_factory=dict)  # by Name and Param
     locals: list[Symbol] = field(default_factory=list)  # in order of declaration
     globals: dict[str, Symbol] = field(default_factory=dict)
     functions: list[tree.Function] = field(default_factory=list)  # outermost first, in source order
     parents: dict[Owner, Owner | None] = field(default_factory=dict)
     owner_of: dict[tree.Node, Owner] = field(default_factory=dict)  # of each Name
+    loop_of: dict[tree.Node, tree.Stat | None] = field(default_factory=dict)  # around each Name
+    args: dict[tree.Function, Symbol] = field(default_factory=dict)  # the `arg` of vararg functions
+    spreading: set[Owner] = field(default_factory=set)  # functions whose own text has `...`
     free: dict[Owner, set[Symbol]] = field(default_factory=dict)  # locals of outer functions in use
     loops: dict[tree.Function, tree.Stat | None] = field(default_factory=dict)  # it is made in
 

@@ -75,15 +75,15 @@ def _multiplies(ctx: Context, node: tree.Binary) -> bool:
 
 def _accumulates(ctx: Context, node: tree.Binary) -> bool:
     """Whether an operand may be a product of earlier turns, so that products could grow past 2^53."""
-    bindings = ctx.facts.bindings
+    scopes = ctx.facts.scopes
     for side in (node.left, node.right):
         if not isinstance(side, tree.Name):
             if not isinstance(side, tree.Number) and not ctx.kind(side).within(kinds.SMALL):
                 return True
             continue
-        symbol = bindings.of(side)
+        symbol = scopes.of(side)
         if any(
-            bindings.loop_of[write] is not None or bindings.owner_of[write] is not symbol.owner
+            scopes.loop_of[write] is not None or scopes.owner_of[write] is not symbol.owner
             for write in symbol.writes
         ):
             return True
@@ -94,7 +94,7 @@ def _accumulates(ctx: Context, node: tree.Binary) -> bool:
 
 def _is_recursive(ctx: Context) -> bool:
     known = ctx.known_function()
-    return known is not None and known.symbol in ctx.facts.bindings.free.get(ctx.owner, set())
+    return known is not None and known.symbol in ctx.facts.scopes.free.get(ctx.owner, set())
 
 
 @lowers(tree.Unary)

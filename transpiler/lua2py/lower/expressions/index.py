@@ -40,7 +40,7 @@ def lower_index(ctx: Context, node: tree.Index) -> ast.expr:
 
 def is_record(ctx: Context, node: tree.Expr) -> bool:
     """A table made here of which every key is a string constant: any other key just finds nothing."""
-    return isinstance(node, tree.Name) and ctx.facts.bindings.of(node) in ctx.facts.string_keyed
+    return isinstance(node, tree.Name) and ctx.facts.scopes.of(node) in ctx.facts.string_keyed
 
 
 def is_field(ctx: Context, node: tree.Index) -> bool:

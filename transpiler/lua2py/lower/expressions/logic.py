@@ -79,7 +79,7 @@ def _with_default(ctx: Context, node: tree.Binary) -> ast.expr | None:
         case tree.Binary(
             op="or", left=tree.Index(object=tree.Name() as name, key=key), right=right
         ):
-            symbol = ctx.facts.bindings.of(name)
+            symbol = ctx.facts.scopes.of(name)
             facts = ctx.facts
             if (
                 symbol in facts.read_only

@@ -6,16 +6,16 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import catalogue, library
-from lua2py.facts.bindings import Symbol
 from lua2py.lower import build
 from lua2py.lower.context import Context
 from lua2py.lower.expressions.literals import text
 from lua2py.lower.registry import lowers
+from lua2py.scopes import Symbol
 
 
 @lowers(tree.Name)
 def lower_name(ctx: Context, node: tree.Name) -> ast.expr:
-    symbol = ctx.facts.bindings.of(node)
+    symbol = ctx.facts.scopes.of(node)
     if not symbol.is_global:
         path = ctx.facts.paths.aliases.get(symbol)
         if path is not None and ctx.facts.paths.is_package(path):
@@ -37,7 +37,7 @@ def local(ctx: Context, symbol: Symbol) -> ast.expr:
 
 def package(ctx: Context, node: tree.Name, path: tuple[str, ...]) -> ast.expr:
     """A local that is another name for a package."""
-    symbol = ctx.facts.bindings.of(node)
+    symbol = ctx.facts.scopes.of(node)
     return (
         spelled(ctx, path) if symbol in ctx.names.imported else build.name(ctx.python_name(symbol))
     )
@@ -45,7 +45,7 @@ def package(ctx: Context, node: tree.Name, path: tuple[str, ...]) -> ast.expr:
 
 def global_value(ctx: Context, node: tree.Name) -> ast.expr:
     """A global as a value."""
-    symbol = ctx.facts.bindings.of(node)
+    symbol = ctx.facts.scopes.of(node)
     if symbol in ctx.facts.private:
         return local(ctx, symbol)
     if node.id == "_G" and "_G" not in ctx.facts.paths.replaced:
@@ -83,13 +83,13 @@ def hidden_by_module(ctx: Context, node: tree.Expr) -> bool:
         return False
     while isinstance(node, tree.Index):
         node = node.object
-    return isinstance(node, tree.Name) and ctx.facts.bindings.of(node).is_global
+    return isinstance(node, tree.Name) and ctx.facts.scopes.of(node).is_global
 
 
 def below(ctx: Context, node: tree.Expr, path: tuple[str, ...]) -> ast.expr:
     """The Python module that a package path is, through the local alias that the script uses."""
     match node:
-        case tree.Name() if not ctx.facts.bindings.of(node).is_global:
+        case tree.Name() if not ctx.facts.scopes.of(node).is_global:
             return package(ctx, node, path)
         case tree.Index(object=object_) if len(path) > 1:
             return build.attribute(below(ctx, object_, path[:-1]), path[-1])

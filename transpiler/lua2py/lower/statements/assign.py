@@ -10,10 +10,8 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import kinds
-from lua2py.facts.bindings import Symbol
 from lua2py.facts.functions import is_multiple
 from lua2py.facts.kinds import Kind, annotation
-from lua2py.facts.paths import walk
 from lua2py.lower import build
 from lua2py.lower.context import Context
 from lua2py.lower.expressions.index import is_field, present, stores_natively
@@ -22,11 +20,13 @@ from lua2py.lower.expressions.names import global_table
 from lua2py.lower.expressions.names import local as local_value
 from lua2py.lower.registry import lowers
 from lua2py.lower.statements.functions import assign_function, bind_local
+from lua2py.scopes import Symbol
+from lua2py.walk import nodes
 
 
 @lowers(tree.Local)
 def lower_local(ctx: Context, node: tree.Local) -> list[ast.stmt]:
-    symbols = [ctx.facts.bindings.of(param) for param in node.names]
+    symbols = [ctx.facts.scopes.of(param) for param in node.names]
     if not node.values:
         kept = [s for s in symbols if s not in ctx.facts.dropped and s not in ctx.facts.by_symbol]
         found: list[ast.stmt] = []
@@ -179,7 +179,7 @@ def _is_settled(ctx: Context, node: tree.Expr) -> bool:
     if isinstance(node, tree.Index):
         return False
     if isinstance(node, tree.Name):
-        symbol = ctx.facts.bindings.of(node)
+        symbol = ctx.facts.scopes.of(node)
         if symbol.is_global:
             return ctx.facts.paths.of(node) is not None
         return symbol.owner is ctx.owner or not symbol.writes
@@ -207,7 +207,7 @@ def store(
 
 
 def _store_name(ctx: Context, target: tree.Name, value: ast.expr) -> ast.stmt:
-    symbol = ctx.facts.bindings.of(target)
+    symbol = ctx.facts.scopes.of(target)
     if symbol.is_global and symbol not in ctx.facts.private:
         return build.assign(
             build.subscript(global_table(ctx, target), build.constant(target.id)), value
@@ -282,12 +282,12 @@ def _independent(ctx: Context, node: tree.Assign, given: list[Kind]) -> bool:
         if isinstance(target, tree.Index):
             if not stores_natively(ctx, target, kind):
                 return False
-            parts = [part for part in walk(target) if isinstance(part, tree.Name)]
+            parts = [part for part in nodes(target) if isinstance(part, tree.Name)]
             if any(part.id in names for part in parts):
                 return False
             if not all(
                 isinstance(part, tree.Index | tree.Name | tree.String | tree.Number)
-                for part in walk(target)
+                for part in nodes(target)
             ):
                 return False
             if target is not indexes[0] and isinstance(target.object, tree.Index):
@@ -329,7 +329,7 @@ def _same(one: tree.Expr, other: tree.Expr) -> bool:
 
 def _target(ctx: Context, target: tree.Expr) -> ast.expr:
     if isinstance(target, tree.Name):
-        symbol = ctx.facts.bindings.of(target)
+        symbol = ctx.facts.scopes.of(target)
         if symbol.is_global and symbol not in ctx.facts.private:
             return build.subscript(global_table(ctx, target), build.constant(target.id))
         return _place(ctx, symbol)
@@ -363,7 +363,7 @@ def _before(ctx: Context, node: tree.Expr, wanted: str, assigned: set[str]) -> a
     """
     value = ctx.value(node)
     if isinstance(node, tree.Name):
-        symbol = ctx.facts.bindings.of(node)
+        symbol = ctx.facts.scopes.of(node)
         if not symbol.is_global and (
             not symbol.writes or (symbol.owner is ctx.owner and node.id not in assigned)
         ):

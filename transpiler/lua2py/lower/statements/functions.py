@@ -11,7 +11,6 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import kinds
-from lua2py.facts.bindings import Symbol
 from lua2py.facts.functions import is_multiple
 from lua2py.facts.kinds import annotation
 from lua2py.facts.store import FunctionFacts
@@ -21,6 +20,7 @@ from lua2py.lower.expressions.names import global_table
 from lua2py.lower.registry import lowers
 from lua2py.lower.statements.blocks import block_body
 from lua2py.naming import free, python_name
+from lua2py.scopes import Symbol
 
 
 @lowers(tree.Function)
@@ -116,7 +116,7 @@ def _last_exit(known: FunctionFacts) -> list[ast.stmt]:
 
 def _parameters(ctx: Context, known: FunctionFacts, typed: bool = True) -> ast.arguments:
     node = known.node
-    symbols = [ctx.facts.bindings.of(param) for param in node.params]
+    symbols = [ctx.facts.scopes.of(param) for param in node.params]
     names = [ctx.names.of[symbol] for symbol in symbols]
     arguments = [
         ast.arg(arg=name, annotation=_annotation(ctx, known, place, symbol) if typed else None)
@@ -150,10 +150,10 @@ def _parameters(ctx: Context, known: FunctionFacts, typed: bool = True) -> ast.a
 
 def _early(ctx: Context, node: tree.Function) -> list[Symbol]:
     """Outer locals of which each turn of a loop has its own: their values at this moment are what the function sees."""
-    owner = ctx.facts.bindings.parents[node]
+    owner = ctx.facts.scopes.parents[node]
     found = [
         symbol
-        for symbol in ctx.facts.bindings.free[node]
+        for symbol in ctx.facts.scopes.free[node]
         if symbol.owner is owner and (ctx.names.bound_early(symbol) or symbol in ctx.names.boxed)
     ]
     return sorted(
@@ -193,10 +193,10 @@ def _declared_outside(ctx: Context, node: tree.Function) -> list[ast.stmt]:
     """`global` and `nonlocal` for the outer names that a function assigns."""
     module: set[str] = set()
     enclosing: set[str] = set()
-    bindings = ctx.facts.bindings
-    for symbol in (*bindings.free[node], *ctx.facts.private):
+    scopes = ctx.facts.scopes
+    for symbol in (*scopes.free[node], *ctx.facts.private):
         if (
-            not any(bindings.owner_of[write] is node for write in symbol.writes)
+            not any(scopes.owner_of[write] is node for write in symbol.writes)
             or symbol in ctx.names.boxed
         ):
             continue
@@ -210,11 +210,13 @@ def _declared_outside(ctx: Context, node: tree.Function) -> list[ast.stmt]:
 
 
 def _arg_table(ctx: Context, node: tree.Function) -> list[ast.stmt]:
-    """The `arg` table of Lua 5.0, which 5.1 still makes for a vararg function that doesn't use `...`."""
+    """The `arg` table of Lua 5.0, which 5.1 still makes for a vararg function that doesn't use `...`; else nil."""
     found = ctx.facts.arg_symbols.get(node)
     if found is None:
         return []
     name = ctx.names.of[found]
+    if node in ctx.facts.scopes.spreading:
+        return [build.assign(build.stored(name), build.none())]
     table = build.call(
         ctx.lua("table_of"),
         ast.List(
@@ -235,7 +237,7 @@ def _arg_table(ctx: Context, node: tree.Function) -> list[ast.stmt]:
 
 @lowers(tree.LocalFunction)
 def lower_local_function(ctx: Context, node: tree.LocalFunction) -> list[ast.stmt]:
-    return bind_local(ctx, ctx.facts.bindings.of(node.name), node.function, declared=True)
+    return bind_local(ctx, ctx.facts.scopes.of(node.name), node.function, declared=True)
 
 
 def bind_local(
@@ -280,7 +282,7 @@ def assign_function(ctx: Context, target: tree.Expr, function: tree.Function) ->
     from lua2py.lower.statements.assign import store
 
     if isinstance(target, tree.Name):
-        symbol = ctx.facts.bindings.of(target)
+        symbol = ctx.facts.scopes.of(target)
         if not symbol.is_global or symbol in ctx.facts.private:
             return bind_local(ctx, symbol, function, declared=target in ctx.facts.first_writes)
         made = definition(ctx, function, ctx.fresh(python_name(target.id)))

@@ -131,7 +131,7 @@ def _table_walk(ctx: Context, node: tree.GenericFor) -> ast.expr | None:
                 args=[_, *rest] as args,
             )
         ]:
-            if not ctx.facts.bindings.of(function).is_global or word in ctx.facts.paths.replaced:
+            if not ctx.facts.scopes.of(function).is_global or word in ctx.facts.paths.replaced:
                 return None
             if (
                 len(node.names) > 2
@@ -173,7 +173,7 @@ def _targets(ctx: Context, params: list[tree.Param]) -> tuple[ast.expr, list[ast
     elements: list[ast.expr] = []
     head: list[ast.stmt] = []
     for param in params:
-        symbol = ctx.facts.bindings.of(param)
+        symbol = ctx.facts.scopes.of(param)
         name = ctx.python_name(symbol)
         if symbol in ctx.names.boxed:
             plain = ctx.fresh(f"{name}_value")
