@@ -11,7 +11,7 @@ from typing import Any
 from msys.arguments import bad_argument, check_function, check_string, check_table
 from msys.catalog.binding import documented
 from msys.lua import Table, environment
-from msys.lua.environment import Registration
+from msys.lua.environment import BUILT_IN, Registration
 
 __all__ = ["registerAuth", "registerControl", "registerModule"]
 
@@ -25,7 +25,8 @@ def registerModule(name: str, functable: Table) -> None:
     """Offer the callouts and hooks in `functable`; called at the end of the file.
 
     name: the name of the script stanza. The same name again replaces the earlier table, in its place. A
-    table without any known callout is logged when the generation is prepared.
+    table without any known callout is logged when the generation is prepared. The name of a configured module
+    that judges by itself (`dkim_validate`, …) raises.
     Source: lua.ref.msys.registerModule.
     """
     module = check_string("registerModule", 1, name)
@@ -33,6 +34,9 @@ def registerModule(name: str, functable: Table) -> None:
     here = environment()
     offered = Registration(module, table, here.script)
     for number, known in enumerate(here.registrations):
+        if known.name == module and known.script == BUILT_IN:
+            problem = f"'{module}' is a module of the configuration; choose another name"
+            raise bad_argument("registerModule", 1, problem)
         if known.name == module:
             here.registrations[number] = offered
             return

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 
 from msys.lua.tables import Table
 
+BUILT_IN = "built in"  # the script of modules that no script registered
+
 
 @dataclass(slots=True)
 class Registration:

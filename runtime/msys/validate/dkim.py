@@ -1,6 +1,6 @@
-"""`msys.validate.dkim`: the older DKIM package. Verification happens when its outcome is first asked for.
+"""`msys.validate.dkim`: the older DKIM package, which tells how `dkim_validate` judged a message.
 
-The answers need the `dkim_validate` module configured, as in Momentum; without it there are no results.
+The answers need that module configured, as in Momentum; without it there are no results.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from enum import IntEnum
 from typing import Any
 
 from msys.addresses import split_address
-from msys.arguments import check_integer
+from msys.arguments import check_integer, check_string, optional_string
 from msys.catalog.binding import documented
 from msys.lua import ABSENT, Userdata
 from msys.message import Message
-from msys.missing import Missing
 from msys.opendkim import dkim as lib
 from msys.ports import current
-from msys.validate import signing
+from msys.running import BEFORE_DATA
+from msys.validate import reflection, signing
 from msys.validate.verifying import Signature, verify
 
 __all__ = [
@@ -26,14 +26,15 @@ __all__ = [
     "get_domains",
     "get_responsible_domain",
     "get_verify_results",
+    "reflect",
     "sign",
     "verify_results_get_count",
     "verify_results_get_item",
     "verify_status_to_string",
 ]
 
-
-reflect: Any = Missing("msys.validate.dkim.reflect")
+MODULE = "dkim_validate"
+REFLECTED, NOT_CONFIGURED, NO_MESSAGE, TOO_LATE, BAD_ADDRESS = 1, 0, -1, -2, -3
 
 
 class Status(IntEnum):
@@ -57,6 +58,11 @@ OUTCOME = {
 }  # every other one is a permanent error
 
 
+def outcome(signature: Signature) -> Status:
+    """The word of Authentication-Results for a signature."""
+    return OUTCOME.get(signature.status, Status.PERMERROR)
+
+
 class DkimResult(Userdata):
     """One signature's result: `status`, `diagnostic`, `query`, `algorithm`."""
 
@@ -69,7 +75,7 @@ class DkimResult(Userdata):
 
     @property
     def status(self) -> int:
-        return int(OUTCOME.get(self._signature.status, Status.PERMERROR))
+        return int(outcome(self._signature))
 
     @property
     def diagnostic(self) -> str:
@@ -103,9 +109,9 @@ def _message(msg: Any) -> Message | None:
     return found if isinstance(found, Message) else None
 
 
-def _results(message: Message | None) -> list[Signature]:
-    """The signatures, checked once per message; none without the module."""
-    if message is None or current().ports.configuration.module("dkim_validate") is None:
+def results_of(message: Message | None) -> list[Signature]:
+    """The signatures, checked once per message; none without the module. May wait for DNS."""
+    if message is None or current().ports.configuration.module(MODULE) is None:
         return []
     kept: list[Signature] | None = vars(message).get("dkim_results")
     if kept is None:
@@ -122,7 +128,7 @@ def get_domains(msg: Any = ABSENT, ctx: Any = ABSENT) -> str:
 
     Source: lua.ref.msys.validate.dkim.get_domains.
     """
-    passed = [one for one in _results(_message(msg)) if one.passed]
+    passed = [one for one in results_of(_message(msg)) if one.passed]
     return " ".join(dict.fromkeys(one.identity.rpartition("@")[2] for one in passed))
 
 
@@ -159,7 +165,7 @@ def get_verify_results(vctx: Any = ABSENT) -> tuple[int, DkimResults]:
 
     Source: lua.ref.msys.validate.dkim.get_verify_results.
     """
-    found = [DkimResult(one) for one in _results(_message(None))]
+    found = [DkimResult(one) for one in results_of(_message(None))]
     return len(found), DkimResults(found)
 
 
@@ -207,6 +213,48 @@ def verify_status_to_string(status: float | None) -> tuple[str | None, str | Non
         return None, "No status code is passed in"
     number = check_integer("verify_status_to_string", 1, status)
     return (Status(number) if number in set(Status) else Status.NONE).name.lower(), None
+
+
+@documented(
+    "msys.validate.dkim.reflect",
+    assumed="1 when the report will be sent, 0 without the module, -1 without a message, -2 from data on, "
+    "-3 for a bad address; the report has an empty envelope sender; the words are ours",
+)
+def reflect(
+    msg: Any,
+    ctx: Any,
+    sender_addrs: Any,
+    receiver_addrs: Any,
+    subj: Any = ABSENT,
+    note: Any = ABSENT,
+) -> int:
+    """Have a report mailed about the signatures of this message, once `dkim_validate` has checked them.
+
+    Called before validate_data: from MAIL FROM on, where msg may be nil, the message in hand.
+    sender_addrs: the address in From. receiver_addrs: addresses between semicolons; the first stands in
+    To, the others get blind copies. subj, note: subject and first words, nil for the general ones.
+    Gives 1, or says why not: 0 the module is not configured, -1 there is no message yet, -2 it is too late,
+    -3 an address is none. Source: lua.ref.msys.validate.dkim.reflect, ec_dkim_reflect.
+    """
+    sender = check_string("reflect", 3, sender_addrs)
+    recipients = check_string("reflect", 4, receiver_addrs)
+    wish = reflection.wish_of(
+        sender,
+        recipients,
+        optional_string("reflect", 5, subj, reflection.SUBJECT),
+        optional_string("reflect", 6, note, reflection.NOTE),
+    )
+    call, message = current(), _message(msg)
+    if call.ports.configuration.module(MODULE) is None:
+        return NOT_CONFIGURED
+    if message is None:
+        return NO_MESSAGE
+    if call.phase not in BEFORE_DATA:
+        return TOO_LATE
+    if wish is None:
+        return BAD_ADDRESS
+    reflection.remember(message, wish)
+    return REFLECTED
 
 
 @documented(

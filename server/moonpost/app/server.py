@@ -46,6 +46,7 @@ from msys.bounce_codes import SMTP_RULES, match
 from msys.message import Message
 from msys.ports import PortError, Ports
 from msys.ports.memory_state import MemoryState
+from msys.validate.automatic import registrations
 
 
 class Server:
@@ -187,7 +188,7 @@ class Server:
         )
         self.host.on_swap.append(self.events.loaded)
         self.host.on_refusal.append(self.events.load_refused)
-        await self.host.start(stanzas(config))
+        await self.host.start(stanzas(config), registrations(config.module))
         self._stack.push_async_callback(self.host.stop)
 
     def _build_queues(self, config: Config) -> None:
@@ -274,7 +275,7 @@ class Server:
                 for line in str(error).splitlines():
                     self.log.panic("config", line)
                 return Reloaded(False, self.host.current().number, problems=[str(error)])
-            outcome = await self.host.reload(stanzas(config))
+            outcome = await self.host.reload(stanzas(config), registrations(config.module))
             if not outcome.problems:
                 self.live.adopt(config)
                 for listener, settings in zip(

@@ -22,7 +22,7 @@ from moonpost.policy.loader import Loader, LoadFailed, Prepared, ScriptStanza
 from moonpost.policy.runner import Runner
 from msys import namespace
 from msys.lua import open_libs, tostring
-from msys.lua.environment import Environment, enter
+from msys.lua.environment import Environment, Registration, enter
 from msys.lua.linemap import forget_map
 from msys.ports import Call, PolicyLimit, Ports, enter_call
 
@@ -69,6 +69,7 @@ class Host:
         self._loader = loader
         self._settings = settings or HostSettings()
         self._stanzas: Sequence[ScriptStanza] = ()
+        self._modules: Sequence[Registration] = ()
         self._current: Generation | None = None
         self._old: list[Generation] = []
         self._number = 0
@@ -91,24 +92,34 @@ class Host:
 
     # --- life --------------------------------------------------------------------------------------------
 
-    async def start(self, stanzas: Sequence[ScriptStanza]) -> Reloaded:
-        """Build and adopt the first generation. Raises LoadFailed: a server never starts without its policy."""
-        self._stanzas = stanzas
-        generation, warnings = await self._build(stanzas)
+    async def start(
+        self, stanzas: Sequence[ScriptStanza], modules: Sequence[Registration] = ()
+    ) -> Reloaded:
+        """Build and adopt the first generation. Raises LoadFailed: a server never starts without its policy.
+
+        modules: what judges mail without a script; they run first.
+        """
+        self._stanzas, self._modules = stanzas, modules
+        generation, warnings = await self._build(stanzas, modules)
         self._swap(generation)
         self._spawn(self._watch())
         return self._report(True, warnings)
 
     async def reload(
-        self, stanzas: Sequence[ScriptStanza] | None = None, *, only_if_changed: bool = False
+        self,
+        stanzas: Sequence[ScriptStanza] | None = None,
+        modules: Sequence[Registration] | None = None,
+        *,
+        only_if_changed: bool = False,
     ) -> Reloaded:
         """Build a new generation and adopt it whole, or say why the old one stays."""
         async with self._one_at_a_time:
             if only_if_changed and not await self._sources_changed():
                 return self._report(False, [])
             wanted = self._stanzas if stanzas is None else stanzas
+            judging = self._modules if modules is None else modules
             try:
-                generation, warnings = await self._build(wanted)
+                generation, warnings = await self._build(wanted, judging)
             except LoadFailed as failed:
                 for line in failed.problems:
                     self._ports.log.panic("scriptlet", line)
@@ -121,7 +132,7 @@ class Host:
                 return Reloaded(
                     False, self.current().number, problems=failed.problems, policy_refused=True
                 )
-            self._stanzas = wanted
+            self._stanzas, self._modules = wanted, judging
             self._swap(generation)
             return self._report(True, warnings)
 
@@ -134,11 +145,14 @@ class Host:
 
     # --- building ----------------------------------------------------------------------------------------
 
-    async def _build(self, stanzas: Sequence[ScriptStanza]) -> tuple[Generation, list[str]]:
+    async def _build(
+        self, stanzas: Sequence[ScriptStanza], modules: Sequence[Registration]
+    ) -> tuple[Generation, list[str]]:
         prepared = await self._loader.prepare(stanzas)
         environment = Environment(compiler=prepared)
         open_libs(environment)
         namespace.install(environment)
+        environment.registrations += modules
         if self._current is not None:
             carry_over(self._current.environment.globals, environment.globals)
         warnings = list(prepared.warnings)

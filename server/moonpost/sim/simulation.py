@@ -42,6 +42,7 @@ from msys.message import Message
 from msys.ports import Ports
 from msys.ports.memory_state import MemoryState
 from msys.testing.fakes import FakeClock, FakeLog, FakeStore
+from msys.validate.automatic import registrations
 
 NEVER_S = 10.0**9  # half a minute of virtual time must not make the host look for changed files
 
@@ -159,7 +160,7 @@ class Simulation:
         ports.outbox = Outbox(
             injection, lambda _domain, _note: None, lambda _domain: None, lambda *_: 0.0
         )
-        self.loaded = await self.host.start(setup.scripts)
+        self.loaded = await self.host.start(setup.scripts, registrations(setup.config.module))
         self._stack.push_async_callback(self.host.stop)
 
     async def keep(self, messages: Sequence[Message], _reception: Any) -> None:
