@@ -84,6 +84,16 @@ def nameserver(text: str) -> Do53Nameserver:
     return Do53Nameserver(str(ip_address(host)), int(port))
 
 
+def servers_in(resolv_conf: str) -> list[str]:
+    """The name servers a file lists; none when it cannot be read."""
+    resolver = dns.resolver.Resolver(configure=False)
+    try:
+        resolver.read_resolv_conf(resolv_conf)
+    except (dns.resolver.NoResolverConfiguration, OSError, UnicodeError):
+        return []
+    return [str(server) for server in resolver.nameservers]
+
+
 def question(name: str, rtype: str) -> tuple[dns.name.Name, RdataType]:
     """The name and type to ask for; PTR takes an address as well. PortError FORMERR for neither."""
     try:
@@ -207,7 +217,8 @@ class Resolver:
         if nameservers:
             resolver.nameservers = [nameserver(text) for text in nameservers]
         else:
-            resolver.read_resolv_conf(self._resolv_conf)
+            # Without any, every question is answered with SERVFAIL; checking the configuration tells.
+            resolver.nameservers = list(servers_in(self._resolv_conf))
         resolver.timeout = self._timeout_s
         resolver.lifetime = self._lifetime_s
         return resolver

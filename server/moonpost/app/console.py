@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moonpost.app.scripts import HostScripts
+from moonpost.app.starting import writing
 from moonpost.control.server import ControlServer
 from moonpost.control.services import ReloadFailed, Services
 from moonpost.control.settings import account_journal, control_sockets
@@ -25,7 +26,8 @@ async def start_console(server: Server, bridge: Bridge) -> ControlServer:
     )
     sockets = control_sockets(server.config)
     for settings in sockets:
-        Path(settings.path).parent.mkdir(parents=True, exist_ok=True)
+        with writing("the folder of console socket", settings.path):
+            Path(settings.path).parent.mkdir(parents=True, exist_ok=True)
     await console.start(sockets)
     return console
 

@@ -25,6 +25,7 @@ from moonpost.app.events import EventStream
 from moonpost.app.listeners import SCOPE, esmtp_listeners, hostname
 from moonpost.app.log import ServerLog
 from moonpost.app.outbox import Injection, Outbox
+from moonpost.app.starting import listening_at
 from moonpost.app.storage import Logs, open_logs
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.live import LiveConfiguration
@@ -260,7 +261,8 @@ class Server:
                 now=self.clock.now,
             )
             listener = Listener(service)
-            await listener.start()
+            with listening_at(config, settings.name):
+                await listener.start()
             self._listeners.append(listener)
             self._stack.push_async_callback(listener.stop)
 

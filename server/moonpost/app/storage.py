@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from moonpost.app.starting import writing
 from moonpost.config.model import Config
 from moonpost.observe.logs import HEARTBEAT_S, LogFile, MailLogs, TroubleLogs
 
@@ -46,8 +47,9 @@ def open_logs(
     def file(path: str | None, mode: int) -> LogFile | None:
         if not path:
             return None
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        files.append(LogFile(Path(path), mode))
+        with writing("log file", path):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            files.append(LogFile(Path(path), mode))
         return files[-1]
 
     ec = config.module("ec_logger") or {}

@@ -12,11 +12,10 @@ from pathlib import Path
 import click
 
 from moonpost.app.server import Server
+from moonpost.app.starting import reason
 from moonpost.config.diagnostics import ConfigurationError, is_error
 from moonpost.config.model import Config, load
 from moonpost.config.validate import validate
-from moonpost.control.server import CannotListen
-from moonpost.policy.loader import LoadFailed
 
 
 @click.command()
@@ -61,11 +60,12 @@ async def serve(server: Server) -> int:
     """Serve until a signal says stop; the exit code."""
     try:
         listeners = await server.start()
-    except LoadFailed as failed:
-        click.echo("\n".join(failed.problems), err=True)
-        return 2
-    except (OSError, CannotListen) as error:
-        click.echo(f"the server cannot start: {error}", err=True)
+    except Exception as error:
+        told = reason(error)
+        if told is None:
+            click.echo("internal error while the server started; please report this:", err=True)
+            raise
+        click.echo(told, err=True)
         return 2
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()

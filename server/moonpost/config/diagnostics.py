@@ -178,6 +178,23 @@ RULES: Final[dict[str, Rule]] = {
         "a regular expression does not compile",
         "Instances of Domain and Host between slashes are patterns.",
     ),
+    "C524": Rule(
+        ERROR,
+        "there is no name server to ask",
+        "Without one no mail can be routed by MX. Name servers are `address` or `address:port` in "
+        "`nameservers`, or the `nameserver` lines of the file that `resolv_conf` names.",
+    ),
+    "C525": Rule(
+        WARNING,
+        "nothing is looked up in DNS",
+        "There is no name server. `gateway` is an address, so mail is delivered all the same; lookups "
+        "of policy fail with SERVFAIL.",
+    ),
+    "C526": Rule(
+        ERROR,
+        "a monitor of inbound_audit is malformed",
+        'A monitor is `"seconds,windows"`: how long one window is, and how many are kept.',
+    ),
 }
 
 

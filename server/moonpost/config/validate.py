@@ -16,6 +16,7 @@ from typing import Final
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from moonpost.adapters.dns import nameserver, servers_in
 from moonpost.config.build import FOREIGN_DRIVERS
 from moonpost.config.diagnostics import Diagnostic, Place, diagnostic, did_you_mean, in_order
 from moonpost.config.model import BUILT_IN_POOLS, Config
@@ -25,6 +26,7 @@ from moonpost.policy.search import SourceRefused, find
 
 DRIVERS: Final = ("sqlite", "pgsql", "postgresql", "postgres", "mysql", "mariadb")
 
+_MONITOR: Final = re.compile(r"\d+(\.\d+)?,\s*[1-9]\d*")
 _MACRO: Final = re.compile(r"%\{[ds]\}")
 
 
@@ -218,6 +220,45 @@ def _nothing(place: Place, kind: str, name: str, known: Iterable[str]) -> Diagno
     return diagnostic("C519", place, message, did_you_mean(name, known))
 
 
+def _name_servers(config: Config) -> Iterator[Diagnostic]:
+    given = config.root.settings.get("nameservers")
+    if given is not None and given.value:
+        for word in given.written.words:
+            try:
+                nameserver(word.text)
+            except ValueError as error:
+                yield diagnostic("C524", word.place, f"`{word.text}` is no name server: {error}")
+        return
+    file = str(config.option("resolv_conf"))
+    if servers_in(file):
+        return
+    setting = config.root.settings.get("resolv_conf")
+    place = config.root.place if setting is None else setting.written.place
+    gateway = config.root.get("gateway")
+    code = "C525" if gateway is not None and _is_address(str(gateway)) else "C524"
+    message = f"{file} names no name server"
+    yield diagnostic(
+        code, place, message, "set `nameservers`, or `resolv_conf` to a file with some"
+    )
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _monitors(config: Config) -> Iterator[Diagnostic]:
+    for stanza in config.root.named("inbound_audit"):
+        monitors = stanza.settings.get("monitors")
+        for word in monitors.written.words if monitors is not None else ():
+            if not _MONITOR.fullmatch(word.text):
+                message = f"`{word.text}` is no monitor"
+                yield diagnostic("C526", word.place, message, 'a monitor is like "60,10"')
+
+
 def _workers(config: Config) -> Iterator[Diagnostic]:
     workers = config.root.settings.get("workers")
     if workers is not None and workers.value > 1 and not config.option("shared_state"):
@@ -236,5 +277,7 @@ CHECKS: Final[tuple[Callable[[Config], Iterator[Diagnostic]], ...]] = (
     _listeners,
     _datasources,
     _references,
+    _name_servers,
+    _monitors,
     _workers,
 )

@@ -82,7 +82,9 @@ class LmdbSpool:
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise SpoolError(f"spool {folder} can't be made: {error}") from error
+            raise SpoolError(
+                f"spool {folder} can't be made: {os.strerror(error.errno or 0)}"
+            ) from error
         self.folder = folder
         self._lock = _lock(folder) if owner else None
         self._min_free_bytes = min_free_bytes
@@ -335,14 +337,25 @@ def _keys(cursor: Any, prefix: bytes, after: bytes | None = None) -> Iterator[by
 
 def _lock(folder: Path) -> int:
     """A descriptor that says whose spool this is, for as long as it is open; the system closes it with the process."""
-    descriptor = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = folder / "owner.lock"
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise SpoolError(
+            f"spool {folder} can't be used: {path}: {os.strerror(error.errno or 0)}; it is the property of user id "
+            f"{folder.stat().st_uid}, we are user id {os.geteuid()}"
+        ) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        process = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
         os.close(descriptor)
         raise SpoolError(
-            f"spool {folder} belongs to a running server; two would send everything twice"
+            f"spool {folder} belongs to a running server, process {process}; two would send everything twice: stop it "
+            "first, or set another SpoolBase"
         ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
     return descriptor
 
 

@@ -202,5 +202,41 @@ def test_things_that_are_named(check: Check, text: str, code: str, message: str)
     assert check(text) == [(code, message)]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('resolv_conf = "/dev/null"', [("C524", "/dev/null names no name server")]),
+        ("resolv_conf = none.conf", [("C524", "DIR/none.conf names no name server")]),
+        (
+            'resolv_conf = "/dev/null" gateway = mx.test',
+            [("C524", "/dev/null names no name server")],
+        ),
+        (
+            'resolv_conf = "/dev/null" gateway = "127.0.0.1"',
+            [("C525", "/dev/null names no name server")],
+        ),
+        ('resolv_conf = "/dev/null" nameservers = ( "127.0.0.1:53" "::1" )', []),
+        (
+            'nameservers = ( "127.0.0.1" ns.test )',
+            [
+                (
+                    "C524",
+                    "`ns.test` is no name server: 'ns.test' does not appear to be an IPv4 or IPv6 address",
+                )
+            ],
+        ),
+    ],
+)
+def test_somebody_must_be_there_to_ask(
+    check: Check, text: str, expected: list[tuple[str, str]]
+) -> None:
+    assert check(text) == expected
+
+
+def test_monitors_have_seconds_and_windows(check: Check) -> None:
+    found = check('inbound_audit { monitors = ( "60,10" x "60,0" "0.5, 3" ) }')
+    assert found == [("C526", "`x` is no monitor"), ("C526", "`60,0` is no monitor")]
+
+
 def test_a_foreign_driver_may_be_accepted(check: Check) -> None:
     assert check('accept_missing = ( "csv" ) Datasource d { uri = "csv:" }') == []
