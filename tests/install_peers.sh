@@ -19,6 +19,8 @@ need clamd clamav-daemon
 need rspamd rspamd
 need spamd spamd
 need sieve-test dovecot-sieve
+need unbound unbound
+[ -x /usr/lib/dovecot/lmtp ] || packages="$packages dovecot-lmtpd"
 perl -MMail::DKIM -e 1 2>/dev/null || packages="$packages libmail-dkim-perl"
 [ -n "$packages" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

@@ -26,7 +26,10 @@ PURE = (
     "lua2py",
     "moonpost.phases",
     "moonpost.queue.schedule",
+    "moonpost.outbound.auth",
     "moonpost.outbound.conversation",
+    "moonpost.outbound.opening",
+    "moonpost.outbound.xclient",
     "moonpost.spool.record",
 )
 IMPURE_MODULES = {"asyncio", "socket", "ssl", "time", "threading"}

@@ -57,6 +57,19 @@ class RememberingJournal:
         return [text for found, _, text in self.events if found == kind]
 
 
+class Onlooker:
+    """Policy that has nothing to say."""
+
+    def login(self, *_: Any) -> Any:
+        return None
+
+    async def before_requeue(self, *_: Any) -> None:
+        pass
+
+    async def logged(self, *_: Any) -> None:
+        pass
+
+
 @dataclass(slots=True)
 class Line:
     """The line from acceptance to the receiving host."""

@@ -5,6 +5,7 @@ An error in one of these is logged and changes nothing: the mail has been delive
 
 from __future__ import annotations
 
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 from moonpost.app.events import EventStream
@@ -12,6 +13,7 @@ from moonpost.outbound.answers import Fate, Outcome
 from moonpost.policy.interface import Outcome as Ran
 from moonpost.policy.interface import Policy, PolicyState
 from moonpost.queue.journal import Attempt
+from moonpost.queue.login import LOGIN, NoLogin
 from moonpost.spool.record import Record
 from msys.constants import P_ECSTREAM, P_ESMTP, P_INTERNAL
 from msys.identity import Id
@@ -64,6 +66,22 @@ class DeliveryHooks:
             await self._run("core_pre_mailq_message_requeue", (message, int(now)), message)
             record.binding = message.binding_name or record.binding
             record.domain = message.route or record.domain
+
+    def login(
+        self, record: Record, content: bytes | None
+    ) -> Coroutine[Any, Any, Mapping[str, str]] | None:
+        """outbound_smtp_auth_config: what policy sets in the message context; None: nobody is asked."""
+        if not self._policy.current().has("outbound_smtp_auth_config"):
+            return None
+        return self._login(record, content)
+
+    async def _login(self, record: Record, content: bytes | None) -> Mapping[str, str]:
+        message = message_of(record, content)
+        message.mess = dict(record.mess)  # a password set here is not written to the spool
+        ran = await self._run("outbound_smtp_auth_config", (message,), message)
+        if ran.error is not None:
+            raise NoLogin(f"outbound_smtp_auth_config error: {ran.error.text}")
+        return {name: str(message.mess[name]) for name in LOGIN if name in message.mess}
 
     async def logged(
         self, record: Record, content: bytes | None, attempt: Attempt, outcome: Outcome

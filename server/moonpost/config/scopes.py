@@ -99,6 +99,8 @@ _MODULES: Final = (
             "ds_core",
             "mstore",
             "mxip",
+            "outbound_smtp_auth",
+            "response_transcode",
         )
     ),
     ScopeRow("script", NAMED, ("scriptlet",)),
@@ -120,8 +122,8 @@ _CONSEQUENTIAL_MODULES: Final = """
     commtouch_ctasd conntrol csapi curfew
     custom_bounce_logger custom_logger dane delay_dsn dk_sign dk_validate eleven exim_logger fbl
     fingerprint gcm gcm_logger httpsrv imageanalyzer mail_loop maildir mm7 mm7_serv
-    mms_bounce_logger mms_logger openarc outbound_smtp_auth pipe_transport postfix_logger
-    regex_binding2 response_transcode restinjector sched securecreds seedlist senderid
+    mms_bounce_logger mms_logger openarc pipe_transport postfix_logger
+    regex_binding2 restinjector sched securecreds seedlist senderid
     sendmail_logger sieve smpp smpp_bounce_logger smpp_logger smtp_auth_proxy smtp_cbv
     smtp_rcptto_proxy spamassassin spf_v1 static_routes url_ripper
 """

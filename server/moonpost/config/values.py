@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from typing import Any, Final, NamedTuple
 
+from moonpost.config.patterns import compiled
 from moonpost.config.tree import Value
 
 
@@ -62,6 +63,11 @@ def _port(text: str) -> int:
     return port
 
 
+def _pattern(text: str) -> str:
+    compiled(f"/{text}/")
+    return text
+
+
 def _integer(text: str) -> int:
     return int(text, 10)
 
@@ -82,6 +88,7 @@ SCALARS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "throttle": (_throttle, "a rate like 60/3 (60 in 3 seconds)"),
     "string": (str, "a word"),
     "path": (str, "a path"),
+    "pattern": (_pattern, "a regular expression that PCRE takes"),
 }
 LISTS: Final[Mapping[str, tuple[Callable[[str], Any], str]]] = {
     "list": (str, "words"),

@@ -48,6 +48,7 @@ UNSENT = {  # waiting for an answer -> the same while the question is still bein
     Stage.AFTER_EHLO: Stage.DURING_EHLO,
     Stage.AFTER_RSET: Stage.DURING_RSET,
     Stage.AFTER_STARTTLS: Stage.DURING_STARTTLS,
+    Stage.AFTER_XCLIENT: Stage.DURING_XCLIENT,
 }
 
 

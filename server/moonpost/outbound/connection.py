@@ -107,6 +107,11 @@ class Connection(asyncio.Protocol):
         return self._talk.usable and self._transport is not None
 
     @property
+    def shows_client(self) -> bool:
+        """Whether the host takes what we say as said by a client of ours (XCLIENT)."""
+        return bool(self._talk.shown)
+
+    @property
     def local_address(self) -> str:
         name = self._transport.get_extra_info("sockname") if self._transport else None
         return f"{name[0]}:{name[1]}" if name else ""
@@ -218,11 +223,10 @@ class Connection(asyncio.Protocol):
                 encrypted = await self._loop.start_tls(
                     transport, self, context, server_hostname=self.target.host
                 )
-        except (OSError, ssl.SSLError, TimeoutError) as error:
+        except (OSError, ValueError, TimeoutError) as error:  # ValueError: a name TLS can't say
             why = getattr(error, "reason", None) or str(error) or "timed out"
-            self._handle(
-                self._talk.lose(f"454 4.7.5 [internal] TLS handshake failed: {why}", code=454)
-            )
+            text = f"451 4.7.5 [internal] TLS negotiation failed: {why}"
+            self._handle(self._talk.lose(text, code=451))
             return
         if encrypted is None:  # the connection ended meanwhile
             return

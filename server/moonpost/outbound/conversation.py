@@ -1,24 +1,16 @@
-"""The client's side of SMTP and LMTP, without a socket.
+"""The client's side of SMTP and LMTP, without a socket: one letter after the other.
 
 Replies in as bytes, commands out as bytes, events for the driver: `connection.py` moves the bytes and keeps the time.
 Commands are pipelined when the host offers it (RFC 2920). Every recipient of a transaction gets exactly one outcome,
-whatever happens to the connection.
+whatever happens to the connection. How a connection begins is in `opening`.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from moonpost.outbound.answers import (
-    UNSENT,
-    Answer,
-    AnswerReader,
-    Broken,
-    Fate,
-    Outcome,
-    Stage,
-)
+from moonpost.outbound import xclient
+from moonpost.outbound.answers import UNSENT, Answer, AnswerReader, Broken, Fate, Outcome, Stage
 from moonpost.outbound.letters import (
     NO,
     REQUIRED,
@@ -27,47 +19,26 @@ from moonpost.outbound.letters import (
     Finished,
     Letter,
     Ready,
-    StartTls,
-    Unusable,
 )
+from moonpost.outbound.opening import TIMEOUTS, WAITING_FOR, Opening, internal, not_now
 from moonpost.outbound.wire import END, as_data, is_safe_address, is_safe_value
 
-EHLO_UNKNOWN = {500, 501, 502, 504, 550}  # answers of hosts that only know HELO
 BODY, RSET = "BODY", "RSET"
+NO_XCLIENT = "451 4.7.6 [internal] XCLIENT required but not advertised"
 
 
-TIMEOUTS = {  # waiting for -> the option that limits it
-    Stage.BANNER: "ehlo_timeout",
-    Stage.AFTER_EHLO: "ehlo_timeout",
-    Stage.AFTER_STARTTLS: "ehlo_timeout",
-    Stage.TLS_HANDSHAKE: "ehlo_timeout",
-    Stage.AFTER_MAIL: "mailfrom_timeout",
-    Stage.AFTER_RCPT: "rcptto_timeout",
-    Stage.AFTER_DATA: "body_timeout",
-    Stage.CONFIRMATION: "body_timeout",
-    Stage.AFTER_RSET: "rset_timeout",
-    Stage.IDLE: "idle_timeout",
-}
-
-
-class Conversation:
+class Conversation(Opening):
     """One connection's worth of SMTP."""
 
     def __init__(self, settings: ConversationSettings) -> None:
-        self.settings = settings
-        self.stage = Stage.BANNER
-        self.extensions: dict[str, str] = {}
-        self.tls_active = False
-        self.usable = True
+        super().__init__(settings)
         self.busy = False  # a letter is under way
+        self.shown: Mapping[str, str] = {}  # the client that XCLIENT told of
         self._reader = AnswerReader()
-        self._out: list[bytes] = []
-        self._expected: deque[tuple[str, int]] = deque()  # (command, recipient) we wait for
         self._letter: Letter | None = None
         self._outcomes: list[Outcome | None] = []
         self._accepted: list[int] = []
         self._needs_reset = False
-        self._helo = settings.protocol == "SMTP"
 
     # bytes and time
 
@@ -103,12 +74,6 @@ class Conversation:
             return []
         stage = UNSENT.get(self.stage, self.stage) if unsent else self.stage
         return self._end(Outcome(Fate.DEFERRED, code, text, stage))
-
-    def tls_started(self) -> None:
-        """The handshake is done; what the host offered before does not count any more."""
-        self.tls_active = True
-        self.extensions = {}
-        self._greet()
 
     def quit(self) -> None:
         """Say goodbye; nothing can be sent afterwards."""
@@ -149,10 +114,46 @@ class Conversation:
         if self._needs_reset:
             self._say(b"RSET\r\n", RSET)
             self._needs_reset = False
-            if not self._pipelining:
+            if self._introduces(letter) or not self._pipelining:
                 return []
+        return self._introduce() if self._introduces(letter) else self._begin()
+
+    def _begin(self) -> list[Event]:
         self._say_mail()
         return []
+
+    # XCLIENT: the host begins anew afterwards, with its greeting
+
+    def _introduces(self, letter: Letter) -> bool:
+        return self.settings.xclient != NO and bool(letter.client) and letter.client != self.shown
+
+    def _introduce(self) -> list[Event]:
+        letter = self._letter
+        assert letter is not None
+        line = xclient.command(letter.client, self.extensions.get("XCLIENT", ""))
+        if line:
+            self._say(line + b"\r\n", "XCLIENT")
+            return []
+        if self.settings.xclient == REQUIRED:
+            self._decide(self._undecided(), internal(NO_XCLIENT, Stage.AFTER_EHLO))
+            return self._finish(clean=True)
+        return self._begin()
+
+    def _heard_xclient(self, answer: Answer, _: int, more: bool) -> list[Event]:
+        letter = self._letter
+        assert letter is not None
+        if answer.code == 220:
+            self.shown = letter.client
+            self.logged_in = False
+            self._greet()
+            return []
+        if self.settings.xclient == REQUIRED:
+            self._decide(self._undecided(), not_now(answer, Stage.AFTER_XCLIENT))
+            return self._finish(clean=True)
+        return self._begin()
+
+    def _opened(self) -> list[Event]:
+        return self._begin() if self.busy else self._idle()
 
     def _cannot_send(self, letter: Letter) -> Outcome | None:
         """A reason that makes trying pointless."""
@@ -176,12 +177,6 @@ class Conversation:
     @property
     def _pipelining(self) -> bool:
         return "PIPELINING" in self.extensions
-
-    def _say(self, line: bytes, command: str, recipient: int = -1) -> None:
-        self._out.append(line)
-        self._expected.append((command, recipient))
-        if len(self._expected) == 1:
-            self._set_stage()
 
     def _say_mail(self) -> None:
         letter = self._letter
@@ -214,25 +209,14 @@ class Conversation:
             line += _written(letter.rcpt_parameters[recipient], ("NOTIFY", "ORCPT"))
         self._say(" ".join(line).encode("latin-1") + b"\r\n", "RCPT", recipient)
 
-    def _greet(self) -> None:
-        verb = {"LMTP": "LHLO"}.get(self.settings.protocol, "HELO" if self._helo else "EHLO")
-        self._say(f"{verb} {self.settings.hostname}\r\n".encode("latin-1"), "EHLO")
-
     # hearing
-
-    def _set_stage(self) -> None:
-        if self._expected:
-            self.stage = WAITING_FOR[self._expected[0][0]]
 
     def _answer(self, answer: Answer, more: bool) -> list[Event]:
         if self.stage is Stage.BANNER:
-            if answer.code != 220:
-                return self._end(_not_now(answer, Stage.BANNER))
-            self._greet()
-            return []
+            return self._heard_banner(answer)
         if not self._expected:
             # A host may say 421 at any time; anything else unasked is a breach.
-            return self._end(_not_now(answer, self.stage))
+            return self._end(not_now(answer, self.stage))
         command, recipient = self._expected.popleft()
         stage = WAITING_FOR[command]
         self._set_stage()
@@ -240,57 +224,14 @@ class Conversation:
             return self._end(Outcome(Fate.DEFERRED, 421, answer.text, stage))
         return HEARD[command](self, answer, recipient, more)
 
-    def _heard_ehlo(self, answer: Answer, _: int, more: bool) -> list[Event]:
-        if not answer.good:
-            if answer.code in EHLO_UNKNOWN and not self._helo and self.settings.protocol != "LMTP":
-                self._helo = True
-                self._greet()
-                return []
-            return self._end(_not_now(answer, Stage.AFTER_EHLO))
-        self.extensions = {}
-        if not self._helo:
-            for line in answer.lines[1:]:
-                name, _space, value = line.partition(" ")
-                self.extensions[name.upper()] = value.strip()
-        if self.settings.tls == NO or self.tls_active:
-            return self._idle()
-        if "STARTTLS" in self.extensions:
-            self._say(b"STARTTLS\r\n", "STARTTLS")
-            return []
-        if self.settings.tls == REQUIRED:
-            return self._end(
-                Outcome(
-                    Fate.DEFERRED,
-                    454,
-                    "454 4.7.5 [internal] TLS is required and the receiving host does not offer it",
-                    Stage.AFTER_EHLO,
-                )
-            )
-        return self._idle()
-
-    def _heard_starttls(self, answer: Answer, _: int, more: bool) -> list[Event]:
-        if answer.code == 220:
-            if more:  # text sent in the clear must not be taken for text sent inside TLS
-                return self._end(
-                    Outcome(
-                        Fate.DEFERRED,
-                        421,
-                        "421 4.7.5 [internal] the receiving host sent text before the TLS handshake",
-                        Stage.AFTER_STARTTLS,
-                    )
-                )
-            self.stage = Stage.TLS_HANDSHAKE
-            return [StartTls()]
-        if self.settings.tls == REQUIRED:
-            return self._end(_not_now(answer, Stage.AFTER_STARTTLS))
-        return self._idle()
-
     def _heard_rset(self, answer: Answer, _: int, more: bool) -> list[Event]:
         if not answer.good:
-            return self._end(_not_now(answer, Stage.AFTER_RSET))
-        if not self._expected:
-            self._say_mail()
-        return []
+            return self._end(not_now(answer, Stage.AFTER_RSET))
+        letter = self._letter
+        assert letter is not None
+        if self._introduces(letter):
+            return self._introduce()
+        return [] if self._expected else self._begin()
 
     def _heard_mail(self, answer: Answer, _: int, more: bool) -> list[Event]:
         if not answer.good:
@@ -359,43 +300,25 @@ class Conversation:
         self.busy, self._letter, self._outcomes = False, None, []
         return Finished(outcomes)
 
-    def _idle(self) -> list[Event]:
-        self.stage = Stage.IDLE
-        return [Ready()]
-
     def _end(self, outcome: Outcome) -> list[Event]:
-        self.usable = False
-        self._expected.clear()
+        events = super()._end(outcome)
         if not self.busy:
-            return [Unusable(outcome)]
+            return events
         self._decide(self._undecided(), outcome)
-        return [self._finished(), Unusable(outcome)]
+        return [self._finished(), *events]
 
 
-WAITING_FOR = {
-    "EHLO": Stage.AFTER_EHLO,
-    "STARTTLS": Stage.AFTER_STARTTLS,
-    RSET: Stage.AFTER_RSET,
-    "MAIL": Stage.AFTER_MAIL,
-    "RCPT": Stage.AFTER_RCPT,
-    "DATA": Stage.AFTER_DATA,
-    BODY: Stage.CONFIRMATION,
-}
-
-HEARD = {
+HEARD: Mapping[str, Callable[[Conversation, Answer, int, bool], list[Event]]] = {
     "EHLO": Conversation._heard_ehlo,
     "STARTTLS": Conversation._heard_starttls,
+    "AUTH": Conversation._heard_auth,
+    "XCLIENT": Conversation._heard_xclient,
     RSET: Conversation._heard_rset,
     "MAIL": Conversation._heard_mail,
     "RCPT": Conversation._heard_rcpt,
     "DATA": Conversation._heard_data,
     BODY: Conversation._heard_body,
 }
-
-
-def _not_now(answer: Answer, stage: Stage) -> Outcome:
-    """A refusal of the connection, not of the mail: another host or another time may take it."""
-    return Outcome(Fate.DEFERRED, answer.code, answer.text, stage)
 
 
 def _written(parameters: Mapping[str, str], names: tuple[str, ...]) -> list[str]:

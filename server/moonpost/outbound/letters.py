@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from moonpost.outbound.answers import Outcome
+from moonpost.outbound.auth import Credentials
 
 NO, IF_AVAILABLE, REQUIRED = "no", "ifavailable", "required"
 
@@ -18,6 +19,8 @@ class ConversationSettings:
     protocol: str = "ESMTP"  # ESMTP, SMTP (HELO only) or LMTP
     tls: str = NO  # NO, IF_AVAILABLE, REQUIRED
     announce_8bit: bool = False  # say BODY=8BITMIME for content that needs it
+    credentials: Credentials | None = None  # log in before any letter
+    xclient: str = NO  # NO, IF_AVAILABLE, REQUIRED: tell who sent a letter to us
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Letter:
     utf8: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)  # RET, ENVID, as received
     rcpt_parameters: tuple[Mapping[str, str], ...] = ()  # NOTIFY, ORCPT of each, as received
+    client: Mapping[str, str] = field(default_factory=dict)  # who sent it to us, for XCLIENT
 
 
 @dataclass(frozen=True, slots=True)

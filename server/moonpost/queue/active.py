@@ -11,6 +11,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 
 from moonpost.outbound.answers import Fate
+from moonpost.outbound.auth import Credentials
 from moonpost.queue.hosts import Place
 from moonpost.queue.throttle import Throttle
 from moonpost.spool.interface import Due
@@ -28,6 +29,7 @@ class Mail:
     record: Record
     content: bytes | None = None
     fresh: bool = False  # came with its content, which counts against the manager's limit
+    credentials: Credentials | None = None  # who it is sent as, decided before each attempt
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class ActiveQueue:
     hosts_known: int = 0  # how many hosts the last lookup gave
     batch_limit: int = 0  # a host took so many recipients and no more; 0: not seen
     places: dict[Place, int] = field(default_factory=dict)  # open connections
+    avoided: dict[Place, float] = field(default_factory=dict)  # hosts that failed this queue, until
     counts: Counts = field(default_factory=Counts)
     throttle_messages: Throttle | None = None
     throttle_connections: Throttle | None = None

@@ -16,6 +16,7 @@ from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.outbound.connection import Connection
 from moonpost.outbound.tls import forget_contexts
 from moonpost.queue.active import REFILL_BY, ActiveQueue, Mail
+from moonpost.queue.caller import Open
 from moonpost.queue.hosts import Place, wanted_connections
 from moonpost.queue.journal import Attempt, Everybody, Journal, Silence
 from moonpost.queue.options import Option, QueueOptions, resolve
@@ -24,7 +25,7 @@ from moonpost.queue.router import Router
 from moonpost.queue.settle import Hooks, Notifier, Result, Revise, Settler
 from moonpost.queue.throttle import Throttle
 from moonpost.queue.wakes import Wakes
-from moonpost.queue.worker import Open, Worker
+from moonpost.queue.worker import Worker
 from moonpost.spool.interface import Due, Spool, SpoolError
 from moonpost.spool.record import QueueName, Record
 from msys.domain_record import DomainRecord
@@ -79,6 +80,7 @@ class QueueManager:
         self.spool, self.clock, self.hostname = spool, clock, hostname
         self.router = Router(dns)
         self.open_connection, self.next_id = open_connection, next_id
+        self.hooks = hooks
         self.stopping = False
         self.quarantine: dict[Place, float] = {}
         self.host_failures: dict[Place, int] = {}  # in a row
@@ -148,6 +150,7 @@ class QueueManager:
 
     def notify_through(self, notifier: Notifier | None, hooks: Hooks | None) -> None:
         """Who tells senders about failures, and which policy looks on."""
+        self.hooks = hooks
         self._settler.notify_through(notifier, hooks)
 
     def accepted(self, records: Iterable[tuple[Record, bytes]]) -> None:

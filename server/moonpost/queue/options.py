@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from moonpost.queue.login import LOGIN, Login
 from moonpost.queue.schedule import RetryRules
+from moonpost.queue.transcode import Transcode, transcoding
 
 Option = Callable[[str, str, str], Any]  # (name, binding, domain) -> value or None
 
@@ -55,6 +57,12 @@ DEFAULTS: Mapping[str, Any] = {
     "tls_certificate": "",
     "tls_key": "",
     "tls_ciphers": "",
+    "xclient": "no",
+    "outbound_smtp_auth_type": "",
+    "outbound_smtp_auth_user": "",
+    "outbound_smtp_auth_pass": "",
+    "response_transcode_pattern": "",
+    "response_transcode_replace": "",
     "send_8bitmime": False,
     "prohibited_hosts": (),
     "suspend_delivery": False,
@@ -108,6 +116,9 @@ class QueueOptions:
     tls_certificate: str
     tls_key: str
     tls_ciphers: str
+    xclient: str
+    login: Login
+    transcode: Transcode | None
     announce_8bit: bool
     prohibited_hosts: tuple[str, ...]
     suspended: bool
@@ -168,6 +179,11 @@ def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
         tls_certificate=str(get("tls_certificate")),
         tls_key=str(get("tls_key")),
         tls_ciphers=str(get("tls_ciphers")),
+        xclient=str(get("xclient")),
+        login={name: _unless_false(get(name)) for name in LOGIN},
+        transcode=transcoding(
+            str(get("response_transcode_pattern")), str(get("response_transcode_replace"))
+        ),
         announce_8bit=get("send_8bitmime") not in (False, "no"),
         prohibited_hosts=_texts(get("prohibited_hosts")),
         suspended=bool(get("suspend_delivery")),
@@ -205,6 +221,11 @@ def _blackhole(value: Any) -> str:
     if value in (False, "false", "", None):
         return ""
     return "inline" if value in (True, "true") else str(value)
+
+
+def _unless_false(value: Any) -> str:
+    """Momentum 3 writes `false` for an option of the login that is not set."""
+    return "" if value in (None, False, "false") else str(value)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -15,8 +15,10 @@ from typing import NamedTuple, Protocol
 from moonpost.outbound.answers import Fate, Outcome
 from moonpost.queue.active import ActiveQueue, Mail
 from moonpost.queue.journal import Attempt, Journal
+from moonpost.queue.login import Login
 from moonpost.queue.options import QueueOptions
 from moonpost.queue.schedule import GiveUp, after_failure, warning_due
+from moonpost.queue.transcode import transcoded
 from moonpost.spool.interface import Change, NotInSpool, Remove, Spool, SpoolError, Update
 from moonpost.spool.record import BadRecord, QueueName, Record, queue_prefix
 
@@ -65,7 +67,11 @@ class Notifier(Protocol):
 
 
 class Hooks(Protocol):
-    """Policy that looks on, or moves a message before it waits again."""
+    """Policy that looks on, says who mail is sent as, or moves a message before it waits again."""
+
+    def login(self, record: Record, content: bytes | None) -> Awaitable[Login] | None:
+        """The login of one message, over that of the options; None: nobody is asked. Raises NoLogin."""
+        ...
 
     async def before_requeue(self, record: Record, content: bytes | None, now: float) -> None:
         """May change the record."""
@@ -135,7 +141,8 @@ class Settler:
 
     def _judge(self, result: Result, attempt: Attempt, options: QueueOptions) -> Verdict:
         """Note the answer in the record, and decide whether there is a next time."""
-        mail, outcome = result
+        mail = result.mail
+        outcome = transcoded(result.outcome, options.transcode)
         record = mail.record
         record.attempts += 1
         record.code, record.note = outcome.code, outcome.text

@@ -1,4 +1,4 @@
-"""One connection's worth of delivery: take a letter, find a host, send, hand the results on.
+"""One connection's worth of delivery: take a letter, have a connection, send, hand the results on.
 
 A worker lives while its queue has mail, and a little longer while its connection may be used again. Several serve one
 queue side by side.
@@ -7,17 +7,16 @@ queue side by side.
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from moonpost.outbound.answers import Fate, Outcome, Stage
-from moonpost.outbound.connection import Connection, ConnectionFailed, Target
-from moonpost.outbound.letters import IF_AVAILABLE, NO, ConversationSettings, Letter
-from moonpost.outbound.tls import context_for
+from moonpost.outbound.connection import Connection
+from moonpost.outbound.letters import Letter
 from moonpost.queue.active import ActiveQueue, Mail
-from moonpost.queue.hosts import Host, choose, usable_at
+from moonpost.queue.caller import Caller, NotNow, client_of
 from moonpost.queue.journal import Attempt
+from moonpost.queue.login import NoLogin, credentials_of
 from moonpost.queue.options import QueueOptions
 from moonpost.queue.router import NoRoute
 from moonpost.queue.schedule import before_attempt
@@ -27,22 +26,7 @@ from moonpost.spool.interface import NotInSpool, SpoolError
 if TYPE_CHECKING:
     from moonpost.queue.manager import QueueManager
 
-UNREACHABLE = "421 4.4.0 [internal] no MXs for this domain could be reached at this time"
 DNS_PAUSE_S = 60.0  # chosen: a backlog must not use up a domain's lookups in seconds
-LOCAL_TROUBLE_PAUSE_S = 10.0  # chosen: descriptors or ports come back as other connections end
-
-
-class Open(Protocol):
-    """How a connection is made: `Connection.open`, or a test's own."""
-
-    def __call__(
-        self,
-        target: Target,
-        settings: ConversationSettings,
-        timeouts: dict[str, float],
-        tls: ssl.SSLContext | None,
-        on_idle_end: Callable[[Connection], None],
-    ) -> Awaitable[Connection]: ...
 
 
 class Worker:
@@ -51,10 +35,7 @@ class Worker:
     def __init__(self, manager: QueueManager, queue: ActiveQueue) -> None:
         self._manager = manager
         self._queue = queue
-        self._connection: Connection | None = None
-        self._host: Host | None = None
-        self._conn_id = ""
-        self._last_address = ""
+        self._caller = Caller(manager, queue, self.wake)
         self._idle: asyncio.Future[None] | None = None
 
     @property
@@ -72,7 +53,7 @@ class Worker:
             while await self._one_letter():
                 pass
         finally:
-            self._disconnect()
+            self._caller.hang_up()
 
     async def _one_letter(self) -> bool:
         """Send the next letter; False: this worker is not needed any more."""
@@ -87,7 +68,8 @@ class Worker:
         if not batch:
             return True
         try:
-            return await self._attempt(batch, options)
+            batch = await self._sent_as_one(batch, options)
+            return not batch or await self._attempt(batch, options)
         except BaseException:
             queue.put_back(batch)
             raise
@@ -102,14 +84,34 @@ class Worker:
             return False
         await self._manager.respect(queue.throttle_messages, len(batch))
         reused = connection.delivered > 0
-        outcomes = await connection.send(_letter(batch, content))
+        outcomes = await connection.send(_letter(batch, content, options))
         if reused and all(map(_went_stale, outcomes)):
             # The host closed the idle connection as we began: that says nothing about the mail.
             queue.put_back(batch)
-            self._disconnect()
+            self._caller.hang_up()
             return True
         self._hand_on(batch, outcomes, connection.bytes_sent, options)
         return True
+
+    async def _connected(self, batch: list[Mail], options: QueueOptions) -> Connection | None:
+        """A connection that can take the batch; None: the batch has been dealt with."""
+        manager, queue = self._manager, self._queue
+        try:
+            return await self._caller.connected(batch, options)
+        except NoRoute as no_route:
+            everything = [*batch, *queue.take_all()]
+            manager.settle_all(queue, everything, no_route.outcome, options)
+            if no_route.outcome.fate is Fate.DEFERRED:
+                manager.pause(queue, manager.clock.now() + DNS_PAUSE_S, "no hosts")
+        except NotNow as later:
+            if later.outcome is None:
+                queue.put_back(batch)
+            elif later.whole:
+                manager.settle_all(queue, [*batch, *queue.take_all()], later.outcome, options)
+            else:
+                self._hand_on(batch, [later.outcome] * len(batch), 0, options)
+            manager.pause(queue, later.until, later.why)
+        return None
 
     def _hand_on(
         self,
@@ -131,7 +133,7 @@ class Worker:
 
     def _seen(self, bytes_sent: int) -> Attempt:
         now = self._manager.clock.now()
-        return Attempt(now, self._conn_id, self._last_address, bytes_sent)
+        return Attempt(now, self._caller.conn_id, self._caller.address, bytes_sent)
 
     async def _still_worth_trying(self, batch: list[Mail], options: QueueOptions) -> list[Mail]:
         now = self._manager.clock.now()
@@ -145,6 +147,26 @@ class Worker:
             self._manager.settle(self._queue, overdue, Attempt(now, "", ""), options)
         gone = {result.mail.record.id for result in overdue}
         return [mail for mail in batch if mail.record.id not in gone]
+
+    async def _sent_as_one(self, batch: list[Mail], options: QueueOptions) -> list[Mail]:
+        """Those of a batch that are sent as the same user; the others are first again."""
+        hooks = self._manager.hooks
+        for mail in batch:
+            record = mail.record
+            asked = hooks.login(record, mail.content) if hooks is not None else None
+            try:
+                said = await asked if asked is not None else {}
+            except NoLogin as error:
+                text = f"451 4.3.5 [internal] {error}"
+                outcome = Outcome(Fate.DEFERRED, 451, text, Stage.NOT_CONNECTED)
+                self._manager.settle_all(self._queue, batch, outcome, options)
+                return []
+            mail.credentials = credentials_of(options.login, {**record.mess, **said})
+        first = batch[0].credentials
+        others = [mail for mail in batch if mail.credentials != first]
+        if others:
+            self._queue.put_back(others)
+        return [mail for mail in batch if mail.credentials == first]
 
     async def _content(self, batch: Sequence[Mail]) -> bytes | None:
         first = batch[0]
@@ -161,155 +183,8 @@ class Worker:
                 mail.content = content
         return first.content
 
-    # connections
-
-    async def _connected(self, batch: list[Mail], options: QueueOptions) -> Connection | None:
-        """A connection that can take the batch; None: the batch has been dealt with."""
-        connection = self._connection
-        if connection is not None and not self._may_reuse(connection, len(batch), options):
-            self._disconnect()
-            connection = None
-        if connection is not None:
-            return connection
-        try:
-            hosts = await self._manager.router.hosts(self._queue.name.domain, options)
-        except NoRoute as no_route:
-            everything = [*batch, *self._queue.take_all()]
-            self._manager.settle_all(self._queue, everything, no_route.outcome, options)
-            if no_route.outcome.fate is Fate.DEFERRED:
-                self._manager.pause(
-                    self._queue, self._manager.clock.now() + DNS_PAUSE_S, "no hosts"
-                )
-            return None
-        self._queue.hosts_known = len(hosts)
-        return await self._connect(batch, hosts, options)
-
-    def _may_reuse(self, connection: Connection, recipients: int, options: QueueOptions) -> bool:
-        most = options.max_deliveries_per_connection
-        most_recipients = options.max_recipients_per_connection
-        return (
-            connection.usable
-            and not (most and connection.delivered >= most)
-            and not (most_recipients and connection.recipients + recipients > most_recipients)
-        )
-
-    async def _connect(
-        self, batch: list[Mail], hosts: Sequence[Host], options: QueueOptions
-    ) -> Connection | None:
-        manager, queue = self._manager, self._queue
-        failure: Outcome | None = None
-        while True:
-            now = manager.clock.now()
-            host = choose(hosts, now, manager.quarantine, queue.places)
-            if host is None:
-                break
-            await manager.respect(queue.throttle_connections)
-            try:
-                connection = await self._open(host, batch[0], options, options.tls)
-            except ConnectionFailed as failed:
-                if failed.ours:
-                    queue.put_back(batch)
-                    manager.pause(queue, now + LOCAL_TROUBLE_PAUSE_S, failed.outcome.text)
-                    return None
-                failure = failed.outcome
-                queue.counts.connections_failed += 1
-                manager.quarantine[host.place] = now + options.host_failure_retry
-                manager.host_failures[host.place] = manager.host_failures.get(host.place, 0) + 1
-                continue
-            queue.unreached_since = None
-            manager.host_failures.pop(host.place, None)
-            return connection
-        self._unreached(batch, hosts, failure, options)
-        return None
-
-    def _unreached(
-        self,
-        batch: list[Mail],
-        hosts: Sequence[Host],
-        failure: Outcome | None,
-        options: QueueOptions,
-    ) -> None:
-        """Every host failed, now or a moment ago."""
-        manager, queue = self._manager, self._queue
-        now = manager.clock.now()
-        if queue.places:  # it takes mail on other connections, and wants no more of them
-            queue.put_back(batch)
-            manager.pause(
-                queue, max(usable_at(hosts, manager.quarantine), now + 1), "no further connection"
-            )
-            return
-        if queue.unreached_since is None:
-            queue.unreached_since = now
-        hopeless = (
-            0
-            < options.mx_failures_to_delay
-            <= min((manager.host_failures.get(host.place, 0) for host in hosts), default=0)
-        )
-        if hopeless or now - queue.unreached_since >= options.connect_timeout_to_delay:
-            queue.unreached_since = now
-            outcome = Outcome(Fate.DEFERRED, 421, UNREACHABLE, Stage.NOT_CONNECTED)
-            manager.settle_all(queue, [*batch, *queue.take_all()], outcome, options)
-        elif failure is not None:
-            self._hand_on(batch, [failure] * len(batch), 0, options)
-        else:
-            queue.put_back(batch)
-        manager.pause(queue, max(usable_at(hosts, manager.quarantine), now + 1), "hosts failed")
-
-    async def _open(self, host: Host, first: Mail, options: QueueOptions, tls: str) -> Connection:
-        manager, queue = self._manager, self._queue
-        hostname = options.ehlo_hostname
-        if hostname == "__message__":
-            hostname = first.record.sender.rpartition("@")[2] or manager.hostname
-        elif hostname == "__hostname__":
-            hostname = manager.hostname
-        settings = ConversationSettings(hostname, options.protocol, tls, options.announce_8bit)
-        target = Target(host.name, host.address, host.port, options.source)
-        try:
-            context = context_for(options) if tls != NO else None
-        except OSError as error:  # ssl.SSLError is one
-            text = f"451 4.7.5 [internal] TLS options can't be used: {error}"
-            raise ConnectionFailed(
-                Outcome(Fate.DEFERRED, 451, text, Stage.NOT_CONNECTED), ours=True
-            ) from error
-        self._conn_id, self._last_address = manager.next_id(), host.address
-        queue.places[host.place] = queue.places.get(host.place, 0) + 1
-        try:
-            self._connection = await manager.open_connection(
-                target,
-                settings,
-                dict(options.timeouts),
-                context,
-                lambda _: self.wake(),
-            )
-        except BaseException as error:
-            self._left(host)
-            if (
-                isinstance(error, ConnectionFailed)
-                and error.outcome.stage is Stage.TLS_HANDSHAKE
-                and tls == IF_AVAILABLE
-                and options.tls_fallback
-            ):
-                return await self._open(host, first, options, NO)
-            raise
-        self._host = host
-        return self._connection
-
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._host is not None:
-            self._left(self._host)
-            self._host = None
-
-    def _left(self, host: Host) -> None:
-        places = self._queue.places
-        places[host.place] -= 1
-        if not places[host.place]:
-            del places[host.place]
-
     async def _wait_for_mail(self) -> bool:
-        connection = self._connection
+        connection = self._caller.connection
         if connection is None or not connection.usable:
             return False
         self._idle = asyncio.get_running_loop().create_future()
@@ -321,7 +196,7 @@ class Worker:
         return connection.usable or bool(self._queue.ready)
 
 
-def _letter(batch: Sequence[Mail], content: bytes) -> Letter:
+def _letter(batch: Sequence[Mail], content: bytes, options: QueueOptions) -> Letter:
     first = batch[0].record
     return Letter(
         first.sender,
@@ -330,6 +205,7 @@ def _letter(batch: Sequence[Mail], content: bytes) -> Letter:
         first.utf8,
         first.parameters,
         tuple(mail.record.parameters for mail in batch),
+        client_of(first, options),
     )
 
 

@@ -159,6 +159,6 @@ def test_a_certificate_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ConnectionFailed) as failed:
             await connect(sink, "required")
         assert failed.value.outcome.stage is Stage.TLS_HANDSHAKE
-        assert failed.value.outcome.code == 454
+        assert failed.value.outcome.code == 451
 
     run(test, tls=server)

@@ -23,7 +23,7 @@ from moonpost.spool.memory import MemorySpool
 from moonpost.spool.record import Record
 from moonpost.testing.faults import Faults, FaultySpool
 from moonpost.testing.sink import Sink
-from testkit.delivery import line
+from testkit.delivery import Onlooker, line
 
 
 class Hasty(LoopClock):
@@ -142,7 +142,7 @@ def test_a_sender_is_warned_that_mail_is_late(tmp_path: Path) -> None:
 
 
 def test_hooks_see_every_result_and_may_move_mail_before_it_waits(tmp_path: Path) -> None:
-    class Hooks:
+    class Hooks(Onlooker):
         def __init__(self) -> None:
             self.seen: list[tuple[str, str, int]] = []
 

@@ -18,7 +18,7 @@ from moonpost.spool.record import QueueName
 from moonpost.testing.sink import Sink
 from msys.message import Message
 from testkit.certificates import self_signed
-from testkit.delivery import Line, line
+from testkit.delivery import Line, Onlooker, line
 
 Test = Callable[[Line, Sink], Awaitable[None]]
 B = QueueName("default", "b.test")
@@ -163,7 +163,7 @@ def test_a_name_that_cannot_be_looked_up_is_not_asked_for_again_and_again(tmp_pa
 def test_logs_and_hooks_that_fail_do_not_hold_mail(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Broken:
+    class Broken(Onlooker):
         async def before_requeue(self, *_: Any) -> None:
             raise ZeroDivisionError
 
@@ -183,12 +183,9 @@ def test_logs_and_hooks_that_fail_do_not_hold_mail(
 
 
 def test_mail_that_policy_moves_to_an_impossible_queue_stays(tmp_path: Path) -> None:
-    class Mover:
+    class Mover(Onlooker):
         async def before_requeue(self, record: Any, *_: Any) -> None:
             record.domain = "d" * 300
-
-        async def logged(self, *_: Any) -> None:
-            pass
 
     async def test(made: Line, sink: Sink) -> None:
         (record,) = await made.send("b@b.test")
