@@ -102,7 +102,7 @@ async def serve_ours(folder: Path, *, policy: bool, spool: bool) -> None:
     from moonpost.adapters.sessions import SessionBook
     from moonpost.inbound.listener import Listener
     from moonpost.inbound.service import Service
-    from moonpost.inbound.settings import ListenSettings
+    from moonpost.inbound.settings import ListenSettings, PeerSettings
     from moonpost.observe.logs import LogFile, MailLogs
     from moonpost.phases.options import SessionOptions
     from moonpost.queue.keeper import SpoolKeeper
@@ -124,7 +124,9 @@ async def serve_ours(folder: Path, *, policy: bool, spool: bool) -> None:
         )
     host: Any = policy_of_nothing(ports) if policy else NoPolicy()
     service = Service(
-        ListenSettings(port=0, options=SessionOptions(open_relay=True, hostname="bench.test")),
+        ListenSettings(
+            port=0, peer=PeerSettings(SessionOptions(open_relay=True, hostname="bench.test"))
+        ),
         host,
         keeper,
         ports.log,

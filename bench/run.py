@@ -1,6 +1,6 @@
 """`make bench`: every comparison, one table, and the figures in bench/results.json.
 
-    .venv/bin/python bench/run.py [--quick] [--only program sample machinery compiler accept deliver]
+    .venv/bin/python bench/run.py [--quick] [--only program sample machinery compiler accept deliver peers]
 
 Nothing fails for being slow. The exit code is 1 when two sides came to different results, or a message was lost: then
 the figures beside it mean nothing, and are left out; or when a side did not run.
@@ -20,14 +20,20 @@ from pathlib import Path
 import accept
 import callouts
 import deliver
+import peers
 from compiling import compiling
 from machinery import machinery
 from report import Row, machine, save, table
 
 RESULTS = Path(__file__).parent / "results.json"
-WRONG = (callouts.Differs, accept.Lost, deliver.Lost)
+WRONG = (callouts.Differs, accept.Lost, deliver.Lost, peers.DidNotStart)
 Measure = Callable[[], list[Row]]
-NEEDS = {"accept": "smtp-source", "deliver": "smtp-sink", "sample": "lua5.1"}  # Debian programs
+NEEDS = {
+    "accept": "smtp-source",
+    "deliver": "smtp-sink",
+    "peers": "smtp-sink",
+    "sample": "lua5.1",
+}  # Debian programs
 
 
 def measures(quick: bool) -> dict[str, Measure]:
@@ -40,6 +46,7 @@ def measures(quick: bool) -> dict[str, Measure]:
             "compiler": partial(compiling, 3),
             "accept": partial(accept.accepting, 2, 1000),
             "deliver": partial(deliver.delivering, 2, 1000),
+            "peers": partial(peers.against_peers, 1, share=0.5),
         }
     return {
         "program": partial(callouts.programs, 9),
@@ -48,6 +55,7 @@ def measures(quick: bool) -> dict[str, Measure]:
         "compiler": partial(compiling, 7),
         "accept": partial(accept.accepting, 5, 2000),
         "deliver": partial(deliver.delivering, 5, 4000),
+        "peers": partial(peers.against_peers, 5),
     }
 
 
