@@ -15,7 +15,7 @@ from moonpost.inbound.intake import Content, Intake, Line
 from moonpost.inbound.interface import Refusal
 from moonpost.inbound.listener import Listener
 from moonpost.inbound.service import Service
-from moonpost.inbound.settings import ListenSettings
+from moonpost.inbound.settings import ListenSettings, PeerSettings
 from moonpost.phases import actions
 from moonpost.phases.actions import Reception, Stored
 from moonpost.phases.greeting import base_capabilities
@@ -218,7 +218,7 @@ class SocketPlayer(Player):
 
     async def play(self) -> list[str]:
         """Everything that was not as written."""
-        settings = ListenSettings(port=0, options=self.options)
+        settings = ListenSettings(port=0, peer=PeerSettings(self.options))
         service = Service(
             settings,
             self.policy,

@@ -47,9 +47,12 @@ class Receiver:
 async def receiving(
     settings: ListenSettings | None = None, policy: FakePolicy | None = None, **options: Any
 ) -> AsyncIterator[Receiver]:
-    """A receiver; `options` are those of its sessions."""
+    """A receiver; `options` are those of its sessions, unless the settings know better by peer."""
     chosen = SessionOptions(**{"hostname": "mx.test", "open_relay": True, **options})
-    settings = replace(settings or ListenSettings(), port=0, options=chosen)
+    settings = settings or ListenSettings()
+    settings = replace(settings, port=0)
+    if settings.by_peer is None:
+        settings = replace(settings, peer=replace(settings.peer, options=chosen))
     policy = policy or FakePolicy()
     kept = Kept()
     service = Service(

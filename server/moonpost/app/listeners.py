@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
+from ipaddress import ip_network
 from typing import Any
 
 from moonpost.app.authentication import mechanisms
 from moonpost.config.model import Config
-from moonpost.inbound.settings import IDLE_SECONDS, ListenSettings
+from moonpost.inbound.settings import Cap, ListenSettings, PeerSettings
+from moonpost.inbound.tls import TlsOptions, server_context
 from moonpost.phases.options import EXTENSIONS, SessionOptions
 from msys.lua.bytestr import to_str
 
 SCOPE = "ESMTP_Listener"
 PEERS_CACHED = 4096  # chosen: addresses whose options are remembered
+
+Option = Callable[..., Any]  # (name, peer="") -> value
 
 
 def hostname(config: Config) -> str:
@@ -47,10 +52,23 @@ def _settings(config: Config, listen: str) -> ListenSettings:
         return config.listener_option(name, SCOPE, listen, peer)
 
     address, port, path = address_of(listen)
-    tls = _tls(option)
-    by_peer = lru_cache(PEERS_CACHED)(
-        lambda peer: session_options(config, listen, peer, tls is not None)
-    )
+    context = cache(server_context)
+    tls = _tls(option, "", context)
+
+    @lru_cache(PEERS_CACHED)
+    def by_peer(peer: str) -> PeerSettings:
+        of_peer = _tls(option, peer, context)
+        return PeerSettings(
+            options=session_options(config, listen, peer, of_peer is not None),
+            caps=_caps(config, listen, peer),
+            idle_time_s=float(option("idle_time", peer) or 0),
+            proxy_header=bool(option("proxy_protocol", peer)),
+            proxy_header_timeout_s=float(option("proxy_protocol_timeout", peer)),
+            tls=of_peer,
+        )
+
+    for peer in _peers(config, listen):
+        by_peer(peer)  # a certificate that can't be loaded is told now
     return ListenSettings(
         name=listen,
         address=address,
@@ -60,12 +78,34 @@ def _settings(config: Config, listen: str) -> ListenSettings:
         backlog=option("listen_backlog"),
         listener_sessions=option("listener_sessions"),
         service_sessions=option("service_sessions"),
-        idle_time_s=option("idle_time") or IDLE_SECONDS,
         tls=tls,
         tls_from_start=bool(option("use_ssl")),
-        options=by_peer(""),
-        options_by_peer=by_peer,
+        tls_after_header=any(by_peer(peer).proxy_header for peer in _peers(config, listen)),
+        peer=by_peer(""),
+        by_peer=by_peer,
     )
+
+
+def _peers(config: Config, listen: str) -> list[str]:
+    """No address, and the first one of each Peer stanza."""
+    found = [""]
+    for listener in config.root.named(SCOPE.lower()):
+        socket_scope = listener.child("listen", listen)
+        for scope in (listener, socket_scope):
+            for node in scope.named("peer") if scope is not None else ():
+                found.append(str(ip_network(node.instance or "", strict=False)[0]))
+    return found
+
+
+def _caps(config: Config, listen: str, peer: str) -> tuple[Cap, ...]:
+    """The limits that Peer stanzas set for the block an address lies in."""
+    found = []
+    for name, everywhere in (("listener_sessions", False), ("service_sessions", True)):
+        block = config.listener_scope(name, SCOPE, listen, peer)
+        sessions = config.listener_option(name, SCOPE, listen, peer)
+        if block is not None and block.row.name == "Peer" and sessions:
+            found.append(Cap(block.instance or "", int(sessions), everywhere))
+    return tuple(found)
 
 
 def session_options(config: Config, listen: str, peer: str, tls: bool) -> SessionOptions:
@@ -77,15 +117,26 @@ def session_options(config: Config, listen: str, peer: str, tls: bool) -> Sessio
     extensions = option("smtp_extensions")
     name = str(option("banner_hostname") or hostname(config))
     sending = option("relay_for_sending_domains")
+    conntrol = config.module("conntrol") or {}
+    loops = config.module("mail_loop")
     return SessionOptions(
         hostname=name,
         received_hostname=str(option("received_hostname") or ""),
         banner=str(option("static_banner") or ""),
+        banner_before=_reply_text(conntrol.get("banner")),
+        banner_delay_s=float(conntrol.get("pause_time") or 0),
+        early_talker_reply=_reply_text(conntrol.get("disconnect_ratware")),
         max_message_bytes=int(option("max_message_size") or 0),
         max_receptions_per_connection=int(option("max_receptions_per_connection") or 0),
         max_recipients_per_message=int(option("max_recipients_per_message") or 0),
         max_recipients_per_connection=int(option("max_recipients_per_connection") or 0),
+        max_bad_commands=int(option("max_bad_commands")),
+        max_received_headers=int(loops["max_received_headers"]) if loops else 0,
+        notice_own_address=bool(loops and loops["use_ip"]),
+        loop_code=int(loops["code"]) if loops else 0,
         require_ehlo=bool(option("require_ehlo")),
+        require_auth=bool(option("require_authentication")),
+        auth_requires_tls=bool(option("authentication_requires_tls")),
         allow_null_envelope_sender=bool(option("allow_null_envelope_sender")),
         allow_ip_literal=bool(option("allow_ip_literal")),
         allow_trailing_whitespace_in_commands=bool(option("allow_trailing_whitespace_in_commands")),
@@ -99,6 +150,7 @@ def session_options(config: Config, listen: str, peer: str, tls: bool) -> Sessio
         relay_hosts=tuple(option("relay_hosts") or ()),
         relay_domains=tuple(option("relay_domains") or ()),
         relay_for_sending_domains=None if sending is None else tuple(sending),
+        tls_verified_peer_can_relay=bool(option("tls_verified_peer_can_relay")),
         extensions=tuple(extensions) if extensions else EXTENSIONS,
         starttls_injection_policy=str(option("starttls_injection_policy")),
         reconfig_message=_set_reconfig_message(config, listen, peer),
@@ -115,6 +167,11 @@ def session_options(config: Config, listen: str, peer: str, tls: bool) -> Sessio
     )
 
 
+def _reply_text(text: Any) -> str:
+    """Reply lines of a module's option, without the `\\r\\n` that people write at their ends."""
+    return re.sub(r"\\r\\n|\r?\n", "\n", str(text or "")).strip()
+
+
 def _set_reconfig_message(config: Config, listen: str, peer: str) -> str:
     """The text only where a configuration sets it: by default sessions move on without a 421."""
     for listener in config.root.named(SCOPE.lower()):
@@ -124,11 +181,21 @@ def _set_reconfig_message(config: Config, listen: str, peer: str) -> str:
     return ""
 
 
-def _tls(option: Callable[..., Any]) -> ssl.SSLContext | None:
-    certificate = option("tls_certificate")
+def _tls(
+    option: Option, peer: str, context: Callable[[TlsOptions], ssl.SSLContext]
+) -> ssl.SSLContext | None:
+    certificate = option("tls_certificate", peer)
     if not certificate:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(certificate, option("tls_key") or certificate)
-    return context
+    options = TlsOptions(
+        certificate=str(certificate),
+        key=str(option("tls_key", peer) or ""),
+        client_ca=str(option("tls_client_ca", peer) or ""),
+        verify_mode=str(option("tls_verify_mode", peer) or ""),
+        ciphers=str(option("tls_ciphers", peer) or ""),
+        protocols=str(option("tls_protocols", peer) or ""),
+    )
+    try:
+        return context(options)
+    except (OSError, ValueError) as error:
+        raise OSError(f"TLS with certificate {certificate}: {error}") from None

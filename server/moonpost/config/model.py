@@ -118,6 +118,11 @@ class Config:
         found = first(listener_chain(self.root, listener, listen, peer_ip), row)
         return row.default if found is None else found[1].value
 
+    def listener_scope(self, name: str, listener: str, listen: str, peer_ip: str) -> Node | None:
+        """Which scope decides an option of a session; None: the default."""
+        found = first(listener_chain(self.root, listener, listen, peer_ip), known(name))
+        return None if found is None else found[0]
+
     # --- modules and named things
 
     def module(self, scope: str) -> Mapping[str, Any] | None:

@@ -96,7 +96,9 @@ _MODULES: Final = (
             "alerting",
             "inbound_audit",
             "cidrdb",
+            "conntrol",
             "ds_core",
+            "mail_loop",
             "mstore",
             "mxip",
             "outbound_smtp_auth",
@@ -119,9 +121,9 @@ _HARMLESS_MODULES: Final = """
 _CONSEQUENTIAL_MODULES: Final = """
     ac_auth adaptive alias antivirus apn apn_logger auth_ds auth_radius beik bind_address_secondary
     bounce_classifier bounce_classifier_override brightmail chunk_logger clamav cloudmark
-    commtouch_ctasd conntrol csapi curfew
+    commtouch_ctasd csapi curfew
     custom_bounce_logger custom_logger dane delay_dsn dk_sign dk_validate eleven exim_logger fbl
-    fingerprint gcm gcm_logger httpsrv imageanalyzer mail_loop maildir mm7 mm7_serv
+    fingerprint gcm gcm_logger httpsrv imageanalyzer maildir mm7 mm7_serv
     mms_bounce_logger mms_logger openarc pipe_transport postfix_logger
     regex_binding2 restinjector sched securecreds seedlist senderid
     sendmail_logger sieve smpp smpp_bounce_logger smpp_logger smtp_auth_proxy smtp_cbv

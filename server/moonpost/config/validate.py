@@ -21,6 +21,7 @@ from moonpost.config.build import FOREIGN_DRIVERS
 from moonpost.config.diagnostics import Diagnostic, Place, diagnostic, did_you_mean, in_order
 from moonpost.config.model import BUILT_IN_POOLS, Config
 from moonpost.config.node import Node
+from moonpost.config.receiving import receiving
 from moonpost.config.scopes import LISTENERS
 from moonpost.policy.search import SourceRefused, find
 
@@ -274,6 +275,7 @@ CHECKS: Final[tuple[Callable[[Config], Iterator[Diagnostic]], ...]] = (
     _scripts,
     _keys,
     _certificates,
+    receiving,
     _listeners,
     _datasources,
     _references,

@@ -5,8 +5,9 @@ The application puts the real ones here, tests put small fakes. Knows nothing of
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from moonpost.phases.actions import Failed, Reception
@@ -97,9 +98,10 @@ class Witness(Protocol):
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the start, for metrics; one for all listeners of a service. All but `open` only grow."""
+    """Counts since the start, for metrics; one for all listeners of a service. All but the first two only grow."""
 
     open: int = 0  # sessions at this moment
+    by_block: Counter[str] = field(default_factory=Counter)  # of those, by the block of a Cap
     connections: int = 0
     refused_connections: int = 0
     messages: int = 0

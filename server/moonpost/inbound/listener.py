@@ -29,7 +29,8 @@ class Listener:
         """Begin to accept. listening: a socket that somebody bound already."""
         settings = self.service.settings
         loop = self.service.loop
-        tls = settings.tls if settings.tls_from_start else None
+        early_tls = settings.tls_from_start and not settings.tls_after_header
+        tls = settings.tls if early_tls else None
 
         def protocol() -> SmtpSession:
             return SmtpSession(self.service)
@@ -64,14 +65,10 @@ class Listener:
     def _sweep(self) -> None:
         """Hang up on sessions that said nothing for too long."""
         service = self.service
-        limit = service.settings.idle_time_s
-        if limit > 0:
-            since = service.loop.time() - limit
-            for session in [
-                s for s in service.sessions if s.idle_since < since and s.waits_for_peer
-            ]:
-                service.tally.timeouts += 1
-                session.time_out()
+        now = service.loop.time()
+        for session in [s for s in service.sessions if s.silent_too_long(now)]:
+            service.tally.timeouts += 1
+            session.time_out()
         self._sweeping = service.loop.call_later(SWEEP_S, self._sweep)
 
     async def stop(self) -> None:

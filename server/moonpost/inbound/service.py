@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from moonpost.inbound.interface import Authenticator, Book, Bouncer, Keeper, Tally, Witness
-from moonpost.inbound.settings import ListenSettings
+from moonpost.inbound.settings import Cap, ListenSettings
 from moonpost.policy.interface import Policy
 from msys.ports import Log
 
@@ -38,34 +38,48 @@ class Service:
     now: Callable[[], float] = time.time
     landing: memoryview = field(default_factory=lambda: memoryview(bytearray(LANDING_BYTES)))
     sessions: set[SmtpSession] = field(default_factory=set)
+    by_block: Counter[str] = field(default_factory=Counter)  # sessions here, by the block of a Cap
     _running: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def admit(self, session: SmtpSession, ip: str) -> bool:
-        """Count a session in, if the limits leave room for it."""
+    def admit(self, session: SmtpSession) -> bool:
+        """Count a session in, if the limits of the listener leave room for it."""
         settings, tally = self.settings, self.tally
         tally.connections += 1
         full = _reached(settings.listener_sessions, len(self.sessions))
-        full = full or _reached(settings.service_sessions, tally.open)
-        if settings.peer_caps and ip and not full:
-            peer = ip_address(ip.partition("%")[0])
-            cap = next((cap for cap in settings.peer_caps if peer in cap.network), None)
-            full = cap is not None and _reached(
-                cap.sessions, self.book.count(str(cap.network), SERVICE)
-            )
-        if full:
+        if full or _reached(settings.service_sessions, tally.open):
             tally.refused_connections += 1
             return False
         tally.open += 1
-        session.entry = self.book.opened(ip, SERVICE, settings.name)
         self.sessions.add(session)
+        return True
+
+    def identify(self, session: SmtpSession, ip: str, caps: tuple[Cap, ...]) -> bool:
+        """Count it for who it is, if the limits of its block leave room for it."""
+        if any(self._counted(cap)[cap.block] >= cap.sessions for cap in caps):
+            self.tally.refused_connections += 1
+            return False
+        for cap in caps:
+            self._counted(cap)[cap.block] += 1
+        session.caps = caps
+        session.entry = self.book.opened(ip, SERVICE, self.settings.name)
         return True
 
     def forget(self, session: SmtpSession) -> None:
         """Count it out again."""
-        if session in self.sessions:
-            self.sessions.remove(session)
+        if session not in self.sessions:
+            return
+        self.sessions.remove(session)
+        self.tally.open -= 1
+        if session.entry is not None:
             self.book.closed(session.entry)
-            self.tally.open -= 1
+        for cap in session.caps:
+            counted = self._counted(cap)
+            counted[cap.block] -= 1
+            if not counted[cap.block]:
+                del counted[cap.block]
+
+    def _counted(self, cap: Cap) -> Counter[str]:
+        return self.tally.by_block if cap.everywhere else self.by_block
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Finish something that no connection waits for."""

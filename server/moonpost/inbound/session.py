@@ -11,24 +11,22 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from aiosmtpd.proxy_protocol import get_proxy
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session, _AuthMechAttr
 
 from moonpost.inbound.driving import Driving, Gone
 from moonpost.inbound.intake import Content, Intake, Line
+from moonpost.inbound.proxy import Address, Ends, ends_of, named_ends
 from moonpost.inbound.service import Service
+from moonpost.inbound.settings import Cap
 from moonpost.inbound.tls import connection_keys
 from moonpost.inbound.waiting import WaitingReader
 from moonpost.phases import replies
 from moonpost.phases.actions import Authenticate, StartTls
 from moonpost.phases.greeting import base_capabilities
 from moonpost.phases.machine import Machine
-from moonpost.phases.options import SessionOptions
 from moonpost.phases.state import Peer, begin
 
 MAX_WAITING = 65_536  # bytes taken from a peer that sends on without waiting for answers
-
-Address = tuple[str, int]
 
 
 class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
@@ -52,31 +50,38 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         self.closing = False
         self.ended = False  # the peer sends no more, and may still listen
         self.out: list[bytes] = []
+        self.peer = service.settings.peer
+        self.caps: tuple[Cap, ...] = ()  # what it counts for
         self.entry: Any = None  # in the book of sessions
         self._init_driving()
         self._write_paused = False
         self._read_paused = False
         self._reader: Any = None  # a WaitingReader while a coroutine talks to the peer
         self._credentials: tuple[str, str, str] | None = None
+        self._bytewise = False  # what follows a PROXY header is for the TLS handshake, not for us
 
     # What asyncio calls
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         self.idle_since = self.loop.time()
-        remote = address(transport.get_extra_info("peername"))
-        options = self.service.settings.options_for(remote[0])
-        if not self.service.admit(self, remote[0]):
-            self.closing = True
-            transport.write(replies.CONCURRENCY)
-            transport.close()
-        elif self.service.settings.proxy_protocol_timeout_s > 0:
-            self.attend(self._proxied())
-        else:
-            self._begin(options, remote, address(transport.get_extra_info("sockname")))
+        settings = self.service.settings
+        ends = ends_of(transport)
+        try:
+            self.peer = settings.of_peer(ends[0][0])
+            if not self.service.admit(self):
+                self._turn_away()
+            elif self.peer.proxy_header or (settings.tls_from_start and settings.tls_after_header):
+                self._bytewise = settings.tls_from_start
+                self.attend(self._before_banner(ends))
+            else:
+                self._identified(ends)
+        except Exception as error:
+            self._no_session(ends, error)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        return self.service.landing  # shared: what lands there is taken before anybody else reads
+        # Shared: what lands there is taken before anybody else reads.
+        return self.service.landing[:1] if self._bytewise else self.service.landing
 
     def buffer_updated(self, nbytes: int) -> None:
         if self.closing:
@@ -123,6 +128,11 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
     def waits_for_peer(self) -> bool:
         """Whether it is the peer's turn."""
         return not self.busy or self._reader is not None
+
+    def silent_too_long(self, now: float) -> bool:
+        """Whether nothing came from the peer for longer than it may take. now: loop time."""
+        limit = self.peer.idle_time_s
+        return limit > 0 and self.idle_since < now - limit and self.waits_for_peer
 
     def time_out(self) -> None:
         """Nothing came for too long."""
@@ -182,10 +192,22 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         if (self.closing or self.ended) and not self.busy:
             transport.close()
 
-    def _begin(self, options: SessionOptions, remote: Address, local: Address) -> None:
-        service = self.service
+    def _identified(self, ends: Ends) -> None:
+        """Both ends are known: begin, unless there are too many of its kind."""
+        if self.service.identify(self, ends[0][0], self.peer.caps):
+            self._begin(*ends)
+        else:
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        self.closing, self.busy = True, False
+        self.out.append(replies.CONCURRENCY)
+        self.flush()
+
+    def _begin(self, remote: Address, local: Address) -> None:
+        service, options = self.service, self.peer.options
         tls = self.transport.get_extra_info("ssl_object")
-        tls_offered = service.settings.tls is not None
+        tls_offered = service.settings.tls_of(self.peer) is not None
         state = begin(
             options,
             Peer(*remote, *local),
@@ -195,6 +217,7 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
             capabilities=base_capabilities(options, tls_offered=tls_offered, tls=tls is not None),
             tls_offered=tls_offered,
             tls_keys=None if tls is None else connection_keys(tls),
+            options_of=lambda ip: service.settings.of_peer(ip).options,
         )
         self.machine = Machine(state)
         self.drive(self.machine.connected(service.now()))
@@ -217,16 +240,19 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
             self.intake.clear()
         self.out.append(replies.START_TLS)
         self.flush()
-        old, context = self.transport, self.service.settings.tls
+        await self._handshake()
+        return connection_keys(self.transport.get_extra_info("ssl_object"))
+
+    async def _handshake(self) -> None:
+        """What reaches buffer_updated from here on was sent inside TLS. Gone: no handshake, or none in time."""
+        old, context = self.transport, self.service.settings.tls_of(self.peer)
         assert old is not None and context is not None
-        # What reaches data_received from here on was sent inside TLS.
         try:
             self.transport = await self.loop.start_tls(old, self, context, server_side=True)
-        except OSError as error:  # no handshake, or none in time
+        except OSError as error:
             raise Gone from error
         if self.transport is None:
             raise Gone
-        return connection_keys(self.transport.get_extra_info("ssl_object"))
 
     async def authenticate(self, action: Authenticate) -> tuple[str, str, str] | None:
         """aiosmtpd's AUTH exchange, with somebody else deciding on what was presented."""
@@ -261,39 +287,38 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         )
         return AuthResult(success=False, handled=True)  # aiosmtpd says nothing more
 
-    async def _proxied(self) -> None:
-        """A PROXY header names the two ends; without a good one the connection is of no use."""
-        self._reader = WaitingReader(self.intake)
+    async def _before_banner(self, ends: Ends) -> None:
+        """A PROXY header names the two ends, then a handshake may be due; without them we hang up."""
         settings = self.service.settings
         try:
-            async with asyncio.timeout(settings.proxy_protocol_timeout_s):
-                told = await get_proxy(self._reader)
-        except (TimeoutError, asyncio.LimitOverrunError):
-            told = None
-        finally:
-            self._reader = None
-        if self.transport is None:
-            return
-        if not told:
-            self.service.tally.refused_connections += 1
-            self.closing, self.busy = True, False
-            self.flush()
-            return
-        remote = address(self.transport.get_extra_info("peername"))
-        local = address(self.transport.get_extra_info("sockname"))
-        if told.src_addr is not None and told.dst_addr is not None:
-            remote = (str(told.src_addr), int(told.src_port or 0))
-            local = (str(told.dst_addr), int(told.dst_port or 0))
-        self._begin(settings.options_for(remote[0]), remote, local)
+            if self.peer.proxy_header:
+                self._reader = WaitingReader(self.intake)
+                named = await named_ends(self._reader, ends, self.peer.proxy_header_timeout_s)
+                self._reader = None
+                if self.transport is None:
+                    return
+                if named is None:
+                    self.service.tally.refused_connections += 1
+                    self.abort()
+                    return
+                ends = named
+                self.peer = settings.of_peer(ends[0][0])
+            if settings.tls_from_start:
+                self._bytewise = False
+                await self._handshake()
+            self._identified(ends)
+        except Gone as error:
+            self.connection_lost(error)
+        except Exception as error:
+            self._no_session(ends, error)
+
+    def _no_session(self, ends: Ends, error: Exception) -> None:
+        """Our own mistake before there is anybody to answer to."""
+        self.service.log.panic(
+            "moonpost", f"no session for {ends[0][0]}: {error!r}; the connection was closed"
+        )
+        self.abort()
 
     def attend(self, exchange: Coroutine[Any, Any, None]) -> None:
         """Run an exchange that is no step of the machine."""
         self._task = self.loop.create_task(exchange)
-
-
-def address(name: Any) -> Address:
-    """`(ip, port)` of what a socket says; a Unix socket has neither."""
-    if isinstance(name, tuple) and len(name) >= 2:
-        ip = str(name[0])
-        return (ip[7:] if ip.startswith("::ffff:") else ip), int(name[1])
-    return "", 0

@@ -1,6 +1,6 @@
-"""How one socket listens: its address, its limits, TLS, and the options of its sessions.
+"""How one socket listens: its address, its limits, TLS, and what differs by peer.
 
-Plain data; the configuration fills it. Options of a session can differ by peer: `options_for` answers that.
+Plain data; the configuration fills it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,31 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from moonpost.phases.options import Network, SessionOptions
+from moonpost.phases.options import SessionOptions
 
 IDLE_SECONDS = 300.0  # RFC 5321 section 4.5.3.2.7 asks receivers to wait at least five minutes
+PROXY_HEADER_SECONDS = 60.0  # Momentum's default
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """At most so many sessions of one block of addresses, together."""
+
+    block: str  # the network as configured; a session counts for the smallest block it lies in
+    sessions: int
+    everywhere: bool = False  # over all listeners, not this one alone
 
 
 @dataclass(frozen=True)
-class PeerCap:
-    """At most so many sessions from one network, together."""
+class PeerSettings:
+    """What holds for the sessions of one address. Zero means no limit."""
 
-    network: Network
-    sessions: int
+    options: SessionOptions = field(default_factory=SessionOptions)
+    caps: tuple[Cap, ...] = ()
+    idle_time_s: float = IDLE_SECONDS
+    proxy_header: bool = False  # a trusted proxy: its connections begin with a PROXY header
+    proxy_header_timeout_s: float = PROXY_HEADER_SECONDS
+    tls: ssl.SSLContext | None = None  # None: that of the listener
 
 
 @dataclass(frozen=True)
@@ -35,14 +49,17 @@ class ListenSettings:
     reuse_port: bool = False  # several acceptor processes share the port
     listener_sessions: int = 0
     service_sessions: int = 0
-    peer_caps: tuple[PeerCap, ...] = ()  # most specific first
-    idle_time_s: float = IDLE_SECONDS
     stop_grace_s: float = 30.0  # how long a stop waits for replies to final dots
     tls: ssl.SSLContext | None = None
     tls_from_start: bool = False  # the handshake comes before the banner, as on port 465
-    proxy_protocol_timeout_s: float = 0.0  # above zero: every connection begins with a PROXY header
-    options: SessionOptions = field(default_factory=SessionOptions)
-    options_by_peer: Callable[[str], SessionOptions] | None = None  # by address; None: options
+    tls_after_header: bool = False  # with that: some peer's PROXY header comes before the handshake
+    peer: PeerSettings = field(default_factory=PeerSettings)
+    by_peer: Callable[[str], PeerSettings] | None = None  # by address; None: `peer` for all
 
-    def options_for(self, peer: str) -> SessionOptions:
-        return self.options_by_peer(peer) if self.options_by_peer else self.options
+    def of_peer(self, address: str) -> PeerSettings:
+        """What holds for an address; an empty one is that of a Unix socket."""
+        return self.by_peer(address) if self.by_peer else self.peer
+
+    def tls_of(self, peer: PeerSettings) -> ssl.SSLContext | None:
+        """The context of a peer's handshake, None when there is no TLS."""
+        return peer.tls or self.tls

@@ -15,6 +15,7 @@ from moonpost.phases.answering import answer, discarded, refused
 from moonpost.phases.asking import ask, tell
 from moonpost.phases.content import Problem
 from moonpost.phases.enqueue import Fate, Judged, enqueue, log_reception, of_verdict
+from moonpost.phases.loops import found_loop
 from moonpost.phases.received import field_text, received
 from moonpost.phases.state import SessionState, Transaction
 from moonpost.phases.table import (
@@ -57,6 +58,11 @@ def accept_content(session: SessionState, content: bytes) -> Steps:
     """Judge a whole mail, keep it, answer; the transaction ends."""
     transaction = session.transaction
     assert transaction is not None
+    loop = found_loop(session.options, session.vctx.conn, content)
+    if loop is not None:
+        yield from answer(session, loop, DATA, replies.OK_NOOP)
+        session.end_transaction()
+        return
     own = None
     if session.generation.has(TRACE_HOOK):
         own = yield from _own_trace(session, transaction.message)

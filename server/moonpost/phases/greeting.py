@@ -8,14 +8,22 @@ from moonpost.phases import replies
 from moonpost.phases.actions import Note, Pause, StartTls, Steps
 from moonpost.phases.answering import answer, bad_command, close
 from moonpost.phases.asking import ask
-from moonpost.phases.options import SessionOptions
+from moonpost.phases.options import XCLIENT_ATTRIBUTES, SessionOptions
 from moonpost.phases.state import SessionState, State
 from moonpost.phases.table import CONNECT, EHLO
 from msys.ecstring import EcString
 
+# What an EHLO reply says of XCLIENT; the words are those of Postfix, which invented it.
+XCLIENT_LINE = "XCLIENT " + " ".join(XCLIENT_ATTRIBUTES)
+
 
 def banner(options: SessionOptions) -> bytes:
-    return replies.reply(220, options.banner or f"{options.hostname} ESMTP")
+    """The greeting: lines ahead of it first, unless they are all of it."""
+    before = options.banner_before
+    if before.startswith("220 "):
+        return replies.reply(220, before[4:])
+    lines = [line.removeprefix("220-") for line in before.splitlines()]
+    return replies.several(220, [*lines, options.banner or f"{options.hostname} ESMTP"])
 
 
 def connected(session: SessionState) -> Steps:
@@ -23,6 +31,9 @@ def connected(session: SessionState) -> Steps:
     options = session.options
     if options.banner_delay_s > 0 and (yield Pause(options.banner_delay_s, watch=True)):
         spoke_early(session)
+        if options.early_talker_reply:
+            yield from _sent_away(session, options.early_talker_reply)
+            return
     values = {"accept": session.accept, "vctx": session.vctx}
     verdict = yield from ask(session.generation, CONNECT, session.vctx, values)
     session.banner_sent = True
@@ -32,6 +43,14 @@ def connected(session: SessionState) -> Steps:
     if verdict.refuses:
         session.state = State.REFUSED
     yield from answer(session, verdict, CONNECT, banner(options))
+
+
+def _sent_away(session: SessionState, reply: str) -> Steps:
+    """An early talker hears these words and nothing else."""
+    code, _, text = reply.partition(" ")
+    yield Note(int(code), text, CONNECT.log_phase, CONNECT.state, "conntrol")
+    yield replies.reply(int(code), text)
+    yield from close(session)
 
 
 def spoke_early(session: SessionState) -> None:
@@ -47,7 +66,9 @@ def base_capabilities(options: SessionOptions, *, tls_offered: bool, tls: bool) 
         keyword = line.partition(" ")[0].upper()
         if keyword in ("PIPELINING", "8BITMIME", "SIZE", "AUTH"):
             continue
-        if keyword != "STARTTLS" or (tls_offered and not tls):
+        if line.upper() == "XCLIENT":
+            lines.append(XCLIENT_LINE)
+        elif keyword != "STARTTLS" or (tls_offered and not tls):
             lines.append(line)
     if options.mechanisms and (tls or not options.auth_requires_tls):
         lines.append("AUTH " + " ".join(options.mechanisms))
@@ -93,7 +114,7 @@ def starttls(session: SessionState, _line: str, argument: str) -> Steps:
         yield replies.TLS_UNAVAILABLE
         return
     facts: Mapping[str, str] | None = yield StartTls(
-        injection_is_error=session.options.starttls_injection_policy != "ignore"
+        injection_is_error=session.options.starttls_injection_policy == "reject"
     )
     if facts is None:
         yield Note(501, "bytes after STARTTLS", "starting tls", EHLO.state, "tls")
@@ -114,3 +135,6 @@ def starttls(session: SessionState, _line: str, argument: str) -> Steps:
     conn.pop("ehlo_string", None)
     conn.pop("ehlo_domain", None)
     conn.update(facts)
+    session.tls_verified = facts.get("tls_client_verified") == "yes"
+    if session.may_relay():
+        conn.setdefault("can_relay", "true")

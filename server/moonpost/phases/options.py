@@ -14,6 +14,8 @@ Network = IPv4Network | IPv6Network
 
 # Named by default. PIPELINING, 8BITMIME and SIZE are always offered, STARTTLS only with a certificate.
 EXTENSIONS = ("SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "CHUNKING", "STARTTLS")
+XCLIENT_ATTRIBUTES = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN", "DESTADDR", "DESTPORT")
+TRUSTED_EXTENSIONS = ("XCLIENT", "XREMOTEIP", "XSETCONTEXT", "XDUMPCONTEXT")
 MECHANISMS = ("PLAIN", "LOGIN")  # of AUTH, in the order of preference
 
 
@@ -24,7 +26,9 @@ class SessionOptions:
     hostname: str = "localhost"  # in the banner, in replies and in 421
     received_hostname: str = ""  # in Received; empty: hostname
     banner: str = ""  # whole text after 220; empty: `<hostname> ESMTP`
+    banner_before: str = ""  # lines ahead of the banner, `220-Welcome`; or all of it, `220 Welcome`
     banner_delay_s: float = 0.0  # how long to watch for peers that talk before the banner
+    early_talker_reply: str = ""  # set: they get it and are sent away, and policy is not asked
     max_message_bytes: int = 0
     max_line_bytes: int = (
         0  # of content, with CR LF; RFC 5321 4.5.3.1.6 says 1000, senders say more
@@ -33,6 +37,9 @@ class SessionOptions:
     max_recipients_per_message: int = 0
     max_recipients_per_connection: int = 0
     max_bad_commands: int = 20  # chosen: unknown or malformed commands before 421
+    max_received_headers: int = 0  # more of them: a loop; 0: not looked at
+    notice_own_address: bool = False  # a peer at this server's own address: a loop
+    loop_code: int = 554  # what a looping mail gets; below 400 it is only noted for policy
     require_ehlo: bool = False
     require_auth: bool = False
     auth_mechanisms: Sequence[str] = ()  # of MECHANISMS; empty: those the extensions name
@@ -46,9 +53,9 @@ class SessionOptions:
     relay_hosts: Sequence[str] = ()  # networks that may relay
     relay_domains: Sequence[str] = ()  # recipient domains accepted from anybody; `*.example.com`
     relay_for_sending_domains: Sequence[str] | None = None  # sender domains that may relay; () all
+    tls_verified_peer_can_relay: bool = False
     extensions: Sequence[str] = EXTENSIONS
-    xclient_hosts: Sequence[str] = ()  # networks that may use XCLIENT
-    starttls_injection_policy: str = "reject"  # or "ignore"
+    starttls_injection_policy: str = "reject"  # anything else: what came before TLS is forgotten
     reconfig_message: str = ""  # set: a session of an old generation gets 421 with it
     context: Mapping[str, str] = field(default_factory=dict)  # first connection keys
     pathway: str = "default"
@@ -78,10 +85,6 @@ class SessionOptions:
     @cached_property
     def relay_networks(self) -> tuple[Network, ...]:
         return tuple(ip_network(text, strict=False) for text in self.relay_hosts)
-
-    @cached_property
-    def xclient_networks(self) -> tuple[Network, ...]:
-        return tuple(ip_network(text, strict=False) for text in self.xclient_hosts)
 
     @cached_property
     def relay_domain_set(self) -> DomainSet:

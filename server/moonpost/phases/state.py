@@ -5,10 +5,11 @@ Data and small questions about it; what happens when is in the step modules besi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cached_property
+from ipaddress import ip_address
 
 from moonpost.phases.actions import Reception
 from moonpost.phases.addresses import Fallback, Path
@@ -45,6 +46,12 @@ class Peer:
     @cached_property
     def remote(self) -> str:
         return endpoint(self.remote_ip, self.remote_port)
+
+    @property
+    def is_own_address(self) -> bool:
+        """Whether this server seems to have connected to itself; loopback is what local clients use."""
+        same = bool(self.remote_ip) and self.remote_ip == self.local_ip
+        return same and not ip_address(self.remote_ip.partition("%")[0]).is_loopback
 
     @cached_property
     def local(self) -> str:
@@ -86,6 +93,7 @@ class SessionState:
     accept: Accept
     vctx: ValidationContext
     fallback: Fallback  # a full address parser, for what the common one does not know
+    options_of: Callable[[str], SessionOptions]  # what holds for another address
     now: float = 0.0
     policy_state: PolicyState = field(default_factory=PolicyState)
     state: State = State.READY
@@ -93,6 +101,7 @@ class SessionState:
     esmtp: bool = False
     tls_offered: bool = False
     tls: bool = False
+    tls_verified: bool = False  # the client showed a certificate that we trust
     auth_user: str = ""
     transaction: Transaction | None = None
     message_count: int = 0
@@ -110,9 +119,11 @@ class SessionState:
         return "ESMTP" + ("S" if self.tls else "") + ("A" if self.auth_user else "")
 
     def may_relay(self) -> bool:
-        """Whether the peer's address, or AUTH, permits relaying."""
+        """Whether the peer's address, its certificate, or AUTH permits relaying."""
         options = self.options
         if options.open_relay or self.auth_user:
+            return True
+        if self.tls_verified and options.tls_verified_peer_can_relay:
             return True
         return bool(options.relay_hosts) and within(self.peer.remote_ip, options.relay_networks)
 
@@ -122,6 +133,8 @@ class SessionState:
         context = {"pathway": options.pathway, **options.context}
         if self.may_relay():
             context.setdefault("can_relay", "true")
+        if options.notice_own_address and self.peer.is_own_address:
+            context["mail_loop_ip"] = "match"
         return context
 
     @property
@@ -179,10 +192,12 @@ def begin(
     capabilities: list[str],
     tls_offered: bool = False,
     tls_keys: Mapping[str, str] | None = None,
+    options_of: Callable[[str], SessionOptions] | None = None,
 ) -> SessionState:
     """A new session, on the newest generation of policy.
 
     capabilities: what EHLO lists. tls_keys: connection keys of TLS that was there from the start.
+    options_of: the options of another address, for XCLIENT; None: the same for all.
     """
     generation = policy.current()
     generation.hold()
@@ -205,9 +220,11 @@ def begin(
         accept,
         vctx,
         fallback,
+        options_of or (lambda _ip: options),
     )
     session.tls_offered = tls_offered
     session.tls = tls_keys is not None
+    session.tls_verified = (tls_keys or {}).get("tls_client_verified") == "yes"
     session.policy_state.accept, session.policy_state.vctx = accept, vctx
     vctx.conn.update(session.first_context())
     vctx.conn.update(tls_keys or {})

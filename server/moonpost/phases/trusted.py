@@ -1,6 +1,6 @@
 """Commands for peers that are trusted to say who else is speaking: XCLIENT, XREMOTEIP, XSETCONTEXT, XDUMPCONTEXT.
 
-Each is there only where the extensions of the listener or peer name it; the first also for the listed networks.
+Each is there only where the extensions of the listener or peer name it.
 """
 
 from __future__ import annotations
@@ -12,41 +12,42 @@ from ipaddress import ip_address
 from moonpost.phases import replies
 from moonpost.phases.actions import Steps
 from moonpost.phases.answering import bad_command
-from moonpost.phases.greeting import connected
-from moonpost.phases.options import within
-from moonpost.phases.state import SessionState
+from moonpost.phases.greeting import base_capabilities, connected
+from moonpost.phases.options import TRUSTED_EXTENSIONS, XCLIENT_ATTRIBUTES
+from moonpost.phases.state import Peer, SessionState
 from msys.accept import SocketAddress
 
-XCLIENT_ATTRIBUTES = frozenset(("NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN"))
 UNKNOWN = frozenset(("[UNAVAILABLE]", "[TEMPUNAVAIL]"))
 
 _ENCODED = re.compile(r"\+([0-9A-Fa-f]{2})")  # xtext: RFC 3461 section 4
 
 
 def xclient(session: SessionState, _line: str, argument: str) -> Steps:
-    """Another peer speaks through this connection; greet it anew."""
-    options = session.options
-    if not options.offers("XCLIENT") and not within(
-        session.peer.remote_ip, options.xclient_networks
-    ):
+    """Another peer speaks through this connection; greet it anew.
+
+    As in Postfix: what is not told stays as it is, but for HELO and LOGIN, which belong to who speaks; the permission
+    to say XCLIENT stays with the connection.
+    """
+    if not session.options.offers("XCLIENT"):
         yield replies.NOT_FOR_THIS_PEER
         return
-    told = _pairs(argument)
-    if told is not None:
-        told = {key.upper(): value for key, value in told.items() if value.upper() not in UNKNOWN}
-    if not told or not told.keys() <= XCLIENT_ATTRIBUTES:
+    told = _attributes(argument)
+    peer = None if told is None else _peer(session.peer, told)
+    if told is None or peer is None:
         yield from bad_command(session, replies.BAD_ATTRIBUTE)
         return
-    ip = _address(told.get("ADDR", session.peer.remote_ip))
-    if ip is None:
-        yield from bad_command(session, replies.BAD_ATTRIBUTE)
-        return
-    port = told.get("PORT", "")
-    _become(session, ip, int(port) if port.isdigit() and len(port) < 6 else None)
     session.end_transaction()
-    session.helo = told.get("HELO", "")
+    session.helo, session.esmtp = told.get("HELO", ""), False
     session.auth_user = told.get("LOGIN", "")
-    _judge_relaying_anew(session)
+    conn = session.vctx.conn
+    for key in ("ehlo_string", "ehlo_domain", "auth_name", "auth_status", "auth_user"):
+        conn.pop(key, None)
+    if session.auth_user:
+        conn["auth_user"] = session.auth_user
+    _become(session, peer)
+    session.accept.capabilities[:] = base_capabilities(
+        session.options, tls_offered=session.tls_offered, tls=session.tls
+    )
     yield from connected(session)
 
 
@@ -59,8 +60,7 @@ def xremoteip(session: SessionState, _line: str, argument: str) -> Steps:
     if ip is None:
         yield from bad_command(session, replies.BAD_ATTRIBUTE)
         return
-    _become(session, ip, None)
-    _judge_relaying_anew(session)
+    _become(session, replace(session.peer, remote_ip=ip))
     yield replies.OK_NOOP
 
 
@@ -87,18 +87,48 @@ def xdumpcontext(session: SessionState, _line: str, _argument: str) -> Steps:
     yield replies.several(250, [*lines, "XDUMPCONTEXT complete"])
 
 
-def _become(session: SessionState, ip: str, port: int | None) -> None:
-    peer = session.peer
-    session.peer = replace(
-        peer, remote_ip=ip, remote_port=peer.remote_port if port is None else port
-    )
-    session.accept.remote_addr = SocketAddress(session.peer.remote_ip, session.peer.remote_port)
+def _attributes(argument: str) -> dict[str, str] | None:
+    """What XCLIENT tells, without what it says it does not know; None when it makes no sense."""
+    told = _pairs(argument)
+    if not told:
+        return None
+    named = {key.upper(): value for key, value in told.items()}
+    if not named.keys() <= set(XCLIENT_ATTRIBUTES):
+        return None
+    return {key: value for key, value in named.items() if value.upper() not in UNKNOWN}
 
 
-def _judge_relaying_anew(session: SessionState) -> None:
+def _peer(peer: Peer, told: dict[str, str]) -> Peer | None:
+    """The ends as XCLIENT tells them; None when an address or a port is none."""
+    remote = _address(told["ADDR"]) if "ADDR" in told else peer.remote_ip
+    local = _address(told["DESTADDR"]) if "DESTADDR" in told else peer.local_ip
+    ports = told.get("PORT", str(peer.remote_port)), told.get("DESTPORT", str(peer.local_port))
+    if remote is None or local is None or not all(map(_is_port, ports)):
+        return None
+    return Peer(remote, int(ports[0]), local, int(ports[1]))
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536
+
+
+def _become(session: SessionState, peer: Peer) -> None:
+    """Go on as another peer: its options and what it may relay, with the permissions of this connection."""
+    trusted = tuple(line for line in session.options.extensions if _is_trusted(line))
+    options = session.options_of(peer.remote_ip)
+    others = tuple(line for line in options.extensions if not _is_trusted(line))
+    session.options = replace(options, extensions=(*others, *trusted))
+    session.peer = peer
+    accept = session.accept
+    accept.remote_addr = SocketAddress(peer.remote_ip, peer.remote_port)
+    accept.local_addr = SocketAddress(peer.local_ip, peer.local_port)
     conn = session.vctx.conn
     conn.pop("can_relay", None)
     conn.update(session.first_context())
+
+
+def _is_trusted(extension: str) -> bool:
+    return extension.partition(" ")[0].upper() in TRUSTED_EXTENSIONS
 
 
 def _address(text: str) -> str | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from moonpost.inbound.interface import Credentials
-from moonpost.inbound.settings import ListenSettings
+from moonpost.inbound.settings import ListenSettings, PeerSettings
 from testkit.smtp_server import Receiver, careless_tls, client, receiving, server_tls
 
 MESSAGE = b"Subject: hello\r\n\r\n.leading dot\r\nbody\r\n"
@@ -240,7 +240,7 @@ def test_an_authenticated_client_may_relay() -> None:
 @pytest.mark.parametrize("header", [b"PROXY TCP4 203.0.113.9 192.0.2.1 5555 25\r\n"])
 def test_a_proxy_header_names_the_peer(header: bytes) -> None:
     async def scenario() -> None:
-        async with receiving(ListenSettings(proxy_protocol_timeout_s=2)) as here:
+        async with receiving(ListenSettings(peer=PeerSettings(proxy_header=True))) as here:
             seen = []
             here.generation.on(
                 "validate_connect", lambda accept, vctx: seen.append(accept.remote_addr.ip)
@@ -256,7 +256,9 @@ def test_a_proxy_header_names_the_peer(header: bytes) -> None:
 
 def test_a_connection_without_its_proxy_header_is_closed() -> None:
     async def scenario() -> None:
-        async with receiving(ListenSettings(proxy_protocol_timeout_s=0.1)) as here:
+        async with receiving(
+            ListenSettings(peer=PeerSettings(proxy_header=True, proxy_header_timeout_s=0.1))
+        ) as here:
             reader, writer = await asyncio.open_connection("127.0.0.1", here.port)
             assert await reader.read() == b""
             writer.close()

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 
 from moonpost.inbound import listener as listener_module
 from moonpost.inbound.session import MAX_WAITING
-from moonpost.inbound.settings import ListenSettings, PeerCap
+from moonpost.inbound.settings import Cap, ListenSettings, PeerSettings
 from moonpost.spool.interface import SpoolError, SpoolFull
 from testkit.smtp_server import Receiver, receiving
 
@@ -63,7 +62,7 @@ def test_a_silent_peer_is_sent_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener_module, "SWEEP_S", 0.02)
 
     async def scenario() -> None:
-        async with receiving(ListenSettings(idle_time_s=0.1)) as here:
+        async with receiving(ListenSettings(peer=PeerSettings(idle_time_s=0.1))) as here:
             peer = await connect(here)
             await peer.line()
             assert await peer.line() == "421 4.4.2 mx.test timeout, closing connection\r\n"
@@ -78,7 +77,7 @@ def test_a_peer_silent_within_content_or_auth_is_sent_away(monkeypatch: pytest.M
 
     async def scenario() -> None:
         options: dict[str, Any] = {"auth_mechanisms": ("PLAIN",)}
-        async with receiving(ListenSettings(idle_time_s=0.1), **options) as here:
+        async with receiving(ListenSettings(peer=PeerSettings(idle_time_s=0.1)), **options) as here:
             peer = await connect(here)
             peer.say(ENVELOPE + b"half a li")
             assert b"421 4.4.2" in await peer.rest()
@@ -97,7 +96,7 @@ def test_policy_that_works_is_not_a_silent_peer(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(listener_module, "SWEEP_S", 0.02)
 
     async def scenario() -> None:
-        async with receiving(ListenSettings(idle_time_s=0.1)) as here:
+        async with receiving(ListenSettings(peer=PeerSettings(idle_time_s=0.1))) as here:
             here.generation.on("validate_mailfrom", lambda *_: asyncio.sleep(0.3, 0))
             peer = await connect(here)
             await peer.line()
@@ -144,7 +143,8 @@ def test_who_waits_for_the_banner_is_not_noted() -> None:
     [
         ListenSettings(listener_sessions=1),
         ListenSettings(service_sessions=1),
-        ListenSettings(peer_caps=(PeerCap(ip_network("127.0.0.0/8"), 1),)),
+        ListenSettings(peer=PeerSettings(caps=(Cap("127.0.0.0/8", 1),))),
+        ListenSettings(peer=PeerSettings(caps=(Cap("127.0.0.0/8", 1, everywhere=True),))),
     ],
 )
 def test_sessions_are_limited(settings: ListenSettings) -> None:
