@@ -7,13 +7,16 @@ its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterator
 
 from lua2py import tree
 from lua2py.facts.kinds import annotation
 from lua2py.facts.store import Facts
 from lua2py.naming import free, python_name
 from lua2py.scopes import Owner, Symbol
+
+LOOPS = (tree.While, tree.Repeat, tree.NumericFor, tree.GenericFor)
 
 
 class Names:
@@ -127,43 +130,49 @@ class Names:
             self.module |= taken
 
     def _may_share(self, symbol: Symbol, holders: list[Symbol] | None) -> bool:
-        """Whether a name can serve a second local without the first one noticing."""
-        if not holders or (symbol.is_param and any(old.is_param for old in holders)):
+        """Whether a name can serve one more local without those that have it noticing.
+
+        holders are in source order, and each is done before the next begins.
+        """
+        if not holders or symbol.is_param:
             return False
         if symbol.name == "_" and not any(each.reads or each.writes for each in (symbol, *holders)):
             return True
-        return all(self._apart(old, symbol) for old in holders)
+        return self._apart(holders[-1], symbol) and not any(
+            self._lives_at(holders, loop.span.start) for loop in self._loops_around(symbol)
+        )
 
     def _apart(self, old: Symbol, new: Symbol) -> bool:
+        """Whether the text uses one local up before it declares the other, and both look the same in Python."""
         if old.captured or new.captured or old.declaration is None or new.declaration is None:
             return False
         if self.needs_annotation(old) or self.needs_annotation(new):
             return False
         if annotation(self.facts.symbol_kind(old)) != annotation(self.facts.symbol_kind(new)):
             return False
-        at = new.declaration.span.start
-        uses = [use.span.start for use in (*old.reads, *old.writes)]
-        if any(position > at for position in uses):
-            return False
-        return not any(
-            not _inside(old.declaration.span.start, loop)
-            and any(_inside(use, loop) for use in uses)
-            for loop in self._loops_around(new)
-        )
+        return _last_use(old) <= new.declaration.span.start
 
-    def _loops_around(self, symbol: Symbol) -> Iterable[tree.Stat]:
-        at = symbol.declaration.span.start if symbol.declaration else 0
-        return [loop for loop in self._all_loops() if _inside(at, loop)]
+    def _lives_at(self, holders: list[Symbol], position: int) -> bool:
+        """Whether one of them is declared before a position and used after it: the start of a loop that comes back."""
+        place = bisect_left(holders, position, key=_first_place)
+        return place > 0 and _last_use(holders[place - 1]) >= position
 
-    def _all_loops(self) -> list[tree.Stat]:
-        found = {
-            symbol.loop: None for symbol in self.facts.scopes.locals if symbol.loop is not None
-        }
-        return list(found)
+    def _loops_around(self, symbol: Symbol) -> Iterator[tree.Node]:
+        """The loops of its function that it is declared in."""
+        parents = self.facts.scopes.index.parents
+        around: tree.Node | None = symbol.loop
+        while around is not None and around is not symbol.owner:
+            if isinstance(around, LOOPS):
+                yield around
+            around = parents.get(around)
 
 
-def _inside(position: int, node: tree.Node) -> bool:
-    return node.span.start <= position < node.span.end
+def _first_place(symbol: Symbol) -> int:
+    return symbol.declaration.span.start if symbol.declaration else -1
+
+
+def _last_use(symbol: Symbol) -> int:
+    return max((use.span.start for use in (*symbol.reads, *symbol.writes)), default=-1)
 
 
 def _recursive_in_loops(facts: Facts) -> set[Symbol]:
