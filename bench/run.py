@@ -1,6 +1,6 @@
 """`make bench`: every comparison, one table, and the figures in bench/results.json.
 
-    .venv/bin/python bench/run.py [--quick] [--only program sample machinery compiler accept deliver peers]
+    .venv/bin/python bench/run.py [--quick] [--only program sample machinery compiler accept deliver peers churn]
 
 Nothing fails for being slow. The exit code is 1 when two sides came to different results, or a message was lost: then
 the figures beside it mean nothing, and are left out; or when a side did not run.
@@ -21,6 +21,7 @@ import accept
 import callouts
 import deliver
 import peers
+from churn import churning
 from compiling import compiling
 from machinery import machinery
 from report import Row, machine, save, table
@@ -47,6 +48,7 @@ def measures(quick: bool) -> dict[str, Measure]:
             "accept": partial(accept.accepting, 2, 1000),
             "deliver": partial(deliver.delivering, 2, 1000),
             "peers": partial(peers.against_peers, 1, share=0.5),
+            "churn": partial(churning, 12_000),
         }
     return {
         "program": partial(callouts.programs, 9),
@@ -56,6 +58,7 @@ def measures(quick: bool) -> dict[str, Measure]:
         "accept": partial(accept.accepting, 5, 2000),
         "deliver": partial(deliver.delivering, 5, 4000),
         "peers": partial(peers.against_peers, 5),
+        "churn": churning,
     }
 
 
