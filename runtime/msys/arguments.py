@@ -79,6 +79,11 @@ def optional_number(name: str, position: int, value: Any, default: float) -> int
     return default if value is None or value is ABSENT else check_number(name, position, value)
 
 
+def optional_integer(name: str, position: int, value: Any, default: int) -> int:
+    """An integer, or `default` for nil and for nothing."""
+    return default if value is None or value is ABSENT else check_integer(name, position, value)
+
+
 def check_boolean(name: str, position: int, value: Any) -> bool:
     """True or false, nothing else."""
     if isinstance(value, bool):

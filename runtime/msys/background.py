@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from msys.arguments import check_function, check_number, string_or_none, truth
+from msys.arguments import check_function, check_integer, string_or_none, truth
 from msys.catalog.binding import documented
 from msys.lua import ABSENT, LuaError, pcall
 from msys.lua.environment import Environment, enter
@@ -21,13 +21,16 @@ __all__ = ["detached", "pool_name", "runInPool"]
 WORK_POOL = "CPU"  # where timers and other work without a pool of its own is counted
 
 
-def pool_name(wanted: Any) -> str | None:
-    """A pool by name (in any case) or by job class id, as the configuration spells it; None: no such pool."""
+def pool_name(function: str, position: int, wanted: Any) -> str | None:
+    """A pool by name (in any case) or by job class id, as the configuration spells it; None: no such pool.
+
+    function, position: whose argument `wanted` is.
+    """
     names = current().ports.pools.names()
     text = string_or_none(wanted)
     if isinstance(wanted, str) and text is not None:
         return next((name for name in names if name.lower() == text.lower()), None)
-    number = int(check_number("threadpool", 1, wanted))
+    number = check_integer(function, position, wanted)
     return names[number] if 0 <= number < len(names) else None
 
 
@@ -70,7 +73,10 @@ def _run(
     assumed="an unknown pool raises; a completion function gets no arguments and runs after an error too",
 )
 def runInPool(
-    pool: str | float, closure: Any, mode_or_completion: Any = ABSENT, completion_mode: Any = ABSENT
+    pool: Any = ABSENT,
+    closure: Any = ABSENT,
+    mode_or_completion: Any = ABSENT,
+    completion_mode: Any = ABSENT,
 ) -> Any:
     """Run a function in a pool, named or by job class id.
 
@@ -80,7 +86,7 @@ def runInPool(
     arguments; the fourth argument is accepted, since both kinds of completion run on the event loop here.
     Source: lua.ref.msys.runinpool.
     """
-    name = pool_name(pool)
+    name = pool_name("runInPool", 1, pool)
     if name is None:
         raise RuntimeFault(f"runInPool: no such thread pool '{pool}'")
     job = check_function("runInPool", 2, closure)

@@ -12,7 +12,12 @@ from typing import Any
 
 from msys import constants
 from msys.accept import Accept, MessageConstruct, SocketAddress
-from msys.arguments import check_class, check_integer, check_string, optional_number
+from msys.arguments import (
+    check_class,
+    check_integer,
+    check_string,
+    optional_integer,
+)
 from msys.catalog.binding import documented
 from msys.constants import *  # noqa: F403 - they are this package's names
 from msys.domain_record import DomainRecord
@@ -54,8 +59,8 @@ def io_wrapper_open(
     The handle has write(data, [length]), read(what) and close().
     """
     name = check_string("io_wrapper_open", 1, filename)
-    flags = int(optional_number("io_wrapper_open", 2, options, constants.O_RDONLY))
-    bits = int(optional_number("io_wrapper_open", 3, mode, 0o644))
+    flags = optional_integer("io_wrapper_open", 2, options, constants.O_RDONLY)
+    bits = optional_integer("io_wrapper_open", 3, mode, 0o644)
     try:
         return IoObject(wait(ports().files.open(name, flags, bits)), name), None
     except PortError as error:
@@ -91,7 +96,7 @@ def accept_construct_get_message_construct(accept: Any) -> MessageConstruct | No
 
 def ec_message_new(created: Any = None) -> Message:
     """A new empty message, for `build` and `inject`. created: its time, nil for now."""
-    now_s = int(optional_number("ec_message_new", 1, created, ports().clock.now()))
+    now_s = optional_integer("ec_message_new", 1, created, int(ports().clock.now()))
     return Message(recv_method=constants.P_INTERNAL, creation_time=now_s)
 
 

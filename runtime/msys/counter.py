@@ -32,8 +32,15 @@ class Counter(Userdata):
         self.handle = handle
 
 
+def _path(function: str, value: Any) -> str:
+    path = check_string(function, 1, value)
+    if "\0" in path:
+        raise bad_argument(function, 1, "a path without a zero byte expected")
+    return path
+
+
 def _key(function: str, value: Any) -> str:
-    return value.handle if isinstance(value, Counter) else check_string(function, 1, value)
+    return value.handle if isinstance(value, Counter) else _path(function, value)
 
 
 @documented("msys.counter.open", assumed="the default is STRICT; an existing counter keeps its own")
@@ -44,7 +51,7 @@ def open(counter_path: str, semantics: Any = ABSENT) -> Counter:
     treats both alike and shows the word in `counter list`. An existing counter keeps its own.
     Source: lua.ref.msys.counter.open.
     """
-    path = check_string("open", 1, counter_path)
+    path = _path("open", counter_path)
     chosen = (
         STRICT if semantics is ABSENT or semantics is None else check_integer("open", 2, semantics)
     )
@@ -89,4 +96,4 @@ def unlink(counter_path: str) -> None:
     Momentum's own cache of paths may still find the old counter for five minutes; ours never does.
     Source: lua.ref.msys.counter.unlink.
     """
-    ask(lambda state: state.counter_unlink(check_string("unlink", 1, counter_path)))
+    ask(lambda state: state.counter_unlink(_path("unlink", counter_path)))

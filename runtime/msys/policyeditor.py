@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from msys import snmp
 from msys.addresses import address_list, valid_address
 from msys.arguments import bad_argument, check_table, string_or_none
 from msys.catalog.binding import documented
@@ -23,7 +24,6 @@ from msys.message.sending import submit
 from msys.pcre_engine import BadPattern, search_bytes
 from msys.ports import current
 from msys.running import panic, ports
-from msys.snmp import snmpTrap
 
 __all__ = [
     "del_header",
@@ -336,4 +336,4 @@ def send_trap(ctx: Any, vars: Any, params: Any) -> None:
             trap[name] = given[name]
     key = ("trap", current().script, kind, mib, string_or_none(given["address"]))
     if _due(key, seconds("send_trap", params, "throttle")):
-        snmpTrap(trap)
+        snmp.send("send_trap", 3, trap)

@@ -185,8 +185,12 @@ def create_mdn(msg: Message, action: float) -> Message | None:
     The envelope sender is empty, From is the option `mailerdaemon`. Source:
     lua.ref.msys.rfc3464.create_mdn.
     """
-    original = check_class("create_mdn", 1, msg, Message, "message")
-    kind = _action("create_mdn", 2, action)
+    return _made("create_mdn", msg, action)
+
+
+def _made(function: str, msg: Any, action: Any) -> Message | None:
+    original = check_class(function, 1, msg, Message, "message")
+    kind = _action(function, 2, action)
     if not original.sender:
         return None
     return Message(
@@ -254,7 +258,7 @@ def send_mdn(msg: Message, action: float) -> int:
 
     The message itself does not fail by this. Source: lua.ref.msys.rfc3464.send_mdn.
     """
-    report = create_mdn(msg, action)
+    report = _made("send_mdn", msg, action)
     if report is None:
         return 0
     try:

@@ -53,11 +53,11 @@ class ThreadPoolStatistics(Userdata):
         )
 
 
-def _chosen(threadpoolname: Any, jobclassID: Any) -> str | None:
+def _chosen(function: str, threadpoolname: Any, jobclassID: Any) -> str | None:
     """The pool meant by either of two optional arguments; the first may be a name or an id."""
-    for wanted in threadpoolname, jobclassID:
+    for position, wanted in enumerate((threadpoolname, jobclassID), 1):
         if wanted is not ABSENT and wanted is not None:
-            return pool_name(wanted)
+            return pool_name(function, position, wanted)
     return None
 
 
@@ -75,7 +75,7 @@ def find(threadpoolname: Any = ABSENT, jobclassID: Any = ABSENT) -> int | str | 
 
     Source: lua.ref.msys.threadpool.find.
     """
-    name = _chosen(threadpoolname, jobclassID)
+    name = _chosen("find", threadpoolname, jobclassID)
     if name is None:
         return None
     if isinstance(threadpoolname, str):
@@ -86,7 +86,7 @@ def find(threadpoolname: Any = ABSENT, jobclassID: Any = ABSENT) -> int | str | 
 @documented("msys.threadpool.stat", assumed="saturation in percent, time per job in milliseconds")
 def stat(threadpoolname: Any = ABSENT, jobclassID: Any = ABSENT) -> ThreadPoolStatistics | None:
     """What a pool (by name or id) has done; nil for an unknown one. Source: lua.ref.msys.threadpool.stat."""
-    name = _chosen(threadpoolname, jobclassID)
+    name = _chosen("stat", threadpoolname, jobclassID)
     if name is None:
         return None
     found = current().ports.pools.stats(name)

@@ -203,7 +203,7 @@ class ValidationContext(Userdata):
     def _decide(self, name: str, codenum: Any, message: Any) -> None:
         code = check_number(name, 1, codenum)
         text = check_string(name, 2, message)
-        if code != int(code) or not 100 <= code <= 599:
+        if not 100 <= code <= 599 or code != int(code):
             raise bad_argument(name, 1, f"a reply code from 100 to 599 expected, got {codenum}")
         lines = text.replace("\r\n", "\n").rstrip("\n")
         if "\r" in lines:

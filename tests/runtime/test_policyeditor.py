@@ -184,28 +184,24 @@ def test_send_email_refuses_injection_and_bad_addresses() -> None:
 
 
 @row("msys.policyeditor.send_trap")
-def test_send_trap_becomes_a_trap(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[dict[str, Any]] = []
-    monkeypatch.setattr(editor, "snmpTrap", lambda table: sent.append(dict(table)))
-    with policy():
+def test_send_trap_becomes_a_trap() -> None:
+    sent: list[tuple[Any, ...]] = []
+
+    class Snmp:
+        def trap(self, *trap: Any) -> None:
+            sent.append(trap)
+
+    with policy() as here:
+        here.ports.snmp = Snmp()
         editor.send_trap(*given(type="ip", payload="192.0.2.1", tmib="1.2.3", throttle=5))
         editor.send_trap(*given(type="ip", payload="192.0.2.1", tmib="1.2.3", throttle=5))
         editor.send_trap(*given(type="string", payload="x", address="192.0.2.9", port=1162))
+        with pytest.raises(LuaError, match=r"#3 to 'send_trap' \(payload '-1' is no number"):
+            editor.send_trap(*given(type="gauge", payload=-1))
+    mib, variable = "1.3.6.1.4.1.19552.1.4.7", "1.3.6.1.4.1.19552.1.4.1.0"
     assert sent == [
-        {
-            "type": "IP",
-            "mib": "1.3.6.1.4.1.19552.1.4.7",
-            "trapvar.mib": "1.2.3",
-            "payload": "192.0.2.1",
-        },
-        {
-            "type": "string",
-            "mib": "1.3.6.1.4.1.19552.1.4.7",
-            "trapvar.mib": "1.3.6.1.4.1.19552.1.4.1.0",
-            "payload": "x",
-            "address": "192.0.2.9",
-            "port": 1162,
-        },
+        (mib, "1.2.3", "IP", "192.0.2.1", None, None),
+        (mib, variable, "string", "x", ("192.0.2.9", 1162), None),
     ]
 
 
