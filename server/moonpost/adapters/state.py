@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from msys.ports import State
 from msys.ports.memory_state import MemoryState
 
 
-def state_for(url: str | None, now: Callable[[], float]) -> State:
-    """The State port: `redis://host:port/db` (or `rediss`, `unix`), or None for this process alone.
+async def _nothing() -> None:
+    pass
+
+
+def state_for(
+    url: str | None, now: Callable[[], float]
+) -> tuple[State, Callable[[], Awaitable[None]]]:
+    """The State port, and how to close it. url: `redis://host:port/db` (or `rediss`, `unix`); None: in this process.
 
     The redis package is needed only with a URL.
     """
     if not url:
-        return MemoryState(now)
+        return MemoryState(now), _nothing
     from moonpost.adapters.redis_state import RedisState
 
-    return RedisState(url, now)
+    state = RedisState(url, now)
+    return state, state.close

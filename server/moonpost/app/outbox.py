@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from moonpost.app.events import EventStream
 from moonpost.phases.actions import Failed, Run
@@ -136,6 +136,27 @@ class Outbox:
 
     def failure_rate(self, binding: str, domain: str, period_s: float) -> float:
         return self._failure_rate(binding, domain, period_s)
+
+
+class NotYet:
+    """The outbox while queues do not exist: scripts that send mail from their main chunk are told so."""
+
+    def submit(self, message: Message, mailfrom: str, recipients: Sequence[str]) -> None:
+        self._refuse()
+
+    def delay_domain(self, domain: str, note: str) -> None:
+        self._refuse()
+
+    def domain(self, name: str) -> None:
+        self._refuse()
+
+    def failure_rate(self, binding: str, domain: str, period_s: float) -> float:
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise PortError(
+            "EAGAIN", "there are no queues while policy is loading: use a callout or a timer"
+        )
 
 
 def _copy(message: Message, mailfrom: str, recipient: str) -> Message:

@@ -107,5 +107,5 @@ def test_a_dead_server_is_a_port_error(tmp_path: Path) -> None:
 
 
 def test_without_a_url_state_stays_in_the_process(server: str) -> None:
-    assert isinstance(state_for(None, time.time), MemoryState)
-    assert isinstance(state_for(server, time.time), RedisState)
+    assert isinstance(state_for(None, time.time)[0], MemoryState)
+    assert isinstance(state_for(server, time.time)[0], RedisState)

@@ -1,0 +1,151 @@
+"""Policy and everything it can reach, as every process of the server has it: bridge, ports, host.
+
+The process that owns the queues loads the scripts and runs their timers; an acceptor is handed what the owner loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moonpost.adapters.clock import LoopClock
+from moonpost.adapters.http import HttpClient
+from moonpost.adapters.pools import LoopPools
+from moonpost.adapters.sessions import SessionBook
+from moonpost.adapters.state import state_for
+from moonpost.app import ports as real
+from moonpost.app.engines import message_store, scanners
+from moonpost.app.events import EventStream
+from moonpost.app.log import ServerLog
+from moonpost.app.outbox import NotYet
+from moonpost.config.live import LiveConfiguration
+from moonpost.config.model import Config
+from moonpost.policy.bridge import Bridge
+from moonpost.policy.host import Host, HostSettings
+from moonpost.policy.limits import Limits
+from moonpost.policy.loader import Loader, LoaderSettings, ScriptStanza
+from moonpost.policy.runner import Runner
+from msys.ports import Ports
+from msys.validate.automatic import registrations
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Policy in force, and what it shares with the rest of the server."""
+
+    bridge: Bridge
+    ports: Ports
+    host: Host
+    book: SessionBook
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """What differs between processes and for debuggers. limits None: those of the configuration."""
+
+    view: str = "py"
+    compiled: bool = False
+    limits: Limits | None = None
+    runner: Callable[..., Runner] = Runner
+
+
+async def start_policy(
+    live: LiveConfiguration,
+    clock: LoopClock,
+    log: ServerLog,
+    events: EventStream,
+    stack: AsyncExitStack,
+    how: How,
+) -> Running:
+    """Load the scripts and run their `init`. Raises LoadFailed. What is started here ends with `stack`."""
+    config = live.current
+    bridge = Bridge(
+        how.limits
+        or Limits(config.option("callout_cpu_limit"), config.option("callout_time_limit"))
+    )
+    book = SessionBook(monitors(config), now=clock.now)
+    ports = open_ports(live, clock, log, stack, bridge, book)
+    loader = Loader(loader_settings(config, how))
+    stack.push_async_callback(loader.close)
+    host = Host(ports, bridge, loader, host_settings(config), runner=how.runner)
+    host.on_swap.append(events.loaded)
+    host.on_refusal.append(events.load_refused)
+    await host.start(stanzas(config), registrations(config.module))
+    stack.push_async_callback(host.stop)
+    return Running(bridge, ports, host, book)
+
+
+def open_ports(
+    live: LiveConfiguration,
+    clock: LoopClock,
+    log: ServerLog,
+    stack: AsyncExitStack,
+    bridge: Bridge,
+    book: SessionBook,
+) -> Ports:
+    """The ports, all real but the outbox, which comes with the queues."""
+    config = live.current
+    http = HttpClient()
+    stack.push_async_callback(http.close)
+    databases = real.databases(config, clock)
+    stack.push_async_callback(databases.close)
+    mstore, close_mstore = message_store(config, http, clock.now)
+    stack.callback(close_mstore)
+    pools = LoopPools(
+        bridge.start,
+        clock,
+        log,
+        {name: pool.concurrency for name, pool in config.thread_pools().items()},
+    )
+    stack.push_async_callback(pools.close)
+    state, close_state = state_for(config.option("shared_state"), clock.now)
+    stack.push_async_callback(close_state)
+    return Ports(
+        clock=clock,
+        dns=real.resolver(config, clock),
+        http=http,
+        files=real.files(config, http),
+        database=databases,
+        log=log,
+        outbox=NotYet(),
+        state=state,
+        configuration=live,
+        pools=pools,
+        sessions=book,
+        scanners=scanners(lambda: live.current, http),
+        mstore=mstore,
+    )
+
+
+def loader_settings(config: Config, how: How) -> LoaderSettings:
+    """Where scripts are looked for, and where what was compiled is kept."""
+    spool = Path(config.option("spoolbase"))
+    return LoaderSettings(
+        roots=tuple(Path(folder) for folder in config.script_folders),
+        cache=Path(config.option("policy_cache") or spool / "policy"),
+        view=how.view,
+        allow_writable=config.option("allow_writable_policy"),
+        compiled=how.compiled,
+    )
+
+
+def host_settings(config: Config) -> HostSettings:
+    scriptlet = config.module("scriptlet") or {}
+    return HostSettings(
+        script_ttl_s=float(scriptlet.get("script_ttl", 300)),
+        missing_return=config.option("missing_return"),
+    )
+
+
+def stanzas(config: Config) -> list[ScriptStanza]:
+    """The scripts to load, in order."""
+    return [ScriptStanza(script.name, script.source) for script in config.scripts()]
+
+
+def monitors(config: Config) -> list[str]:
+    """What inbound_audit is to count."""
+    audit: Any = config.module("inbound_audit") or {}
+    return list(audit.get("monitors") or ())
