@@ -11,7 +11,7 @@ from typing import Any
 
 from moonpost.adapters.clock import LoopClock
 from moonpost.outbound.answers import Outcome
-from moonpost.queue.journal import Attempt
+from moonpost.queue.journal import Attempt, Everybody
 from moonpost.queue.keeper import Internal, SpoolKeeper
 from moonpost.queue.manager import QueueManager
 from moonpost.spool.interface import Spool
@@ -21,7 +21,10 @@ from msys.message import Message
 from msys.ports import Clock
 from msys.testing.fakes import FakeDns
 
-MANAGER_OPTIONS = ("notifier", "hooks", "open_connection", "most_connections")
+MANAGER_OPTIONS = (
+    "notifier", "hooks", "open_connection", "most_connections", "host_option", "scope_of",
+    "static_route",
+)  # fmt: skip
 Event = tuple[str, str, str]  # kind, message id, text
 
 
@@ -108,9 +111,13 @@ class Line:
 async def line(
     folder: Path, port: int, *, spool: Spool | None = None, clock: Clock | None = None, **given: Any
 ) -> AsyncIterator[Line]:
-    """Everything for every domain goes to 127.0.0.1:`port`, unless `routes` says otherwise."""
+    """Everything for every domain goes to 127.0.0.1:`port`, unless `routes` says otherwise.
+
+    adaptive: makes adaptive delivery from the options that the queues would see without it.
+    """
     options: dict[str, Any] = {"remote_smtp_port": port, "routes": ["127.0.0.1"], "idle_timeout": 1}
     hosts = given.pop("dns", {})
+    make_adaptive = given.pop("adaptive", None)
     manager_options = {name: given.pop(name) for name in MANAGER_OPTIONS if name in given}
     options.update(given)
 
@@ -118,19 +125,24 @@ async def line(
         value = options.get(f"{binding}:{domain}:{name}", options.get(f"{domain}:{name}"))
         return options.get(name) if value is None else value
 
+    adaptive = make_adaptive(option) if make_adaptive is not None else None
     clock = clock or LoopClock()
     spool = spool or LmdbSpool(folder / "spool", min_free_bytes=0)
     journal = RememberingJournal()
+    told = Everybody(journal, adaptive) if adaptive else journal
     manager = QueueManager(
         spool,
         FakeDns(hosts),
         clock,
-        option,
+        adaptive.option if adaptive else option,
         hostname="mta.test",
-        journal=journal,
+        journal=told,
         **manager_options,
     )
-    keeper = SpoolKeeper(spool, manager.accepted, option, journal, clock.now, hostname="mta.test")
+    if adaptive:
+        adaptive.changed = manager.reconsider
+        manager.revisers.append(adaptive.revise)
+    keeper = SpoolKeeper(spool, manager.accepted, option, told, clock.now, hostname="mta.test")
     await manager.start()
     try:
         yield Line(spool, manager, keeper, journal, options)

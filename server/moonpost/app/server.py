@@ -140,6 +140,8 @@ class Server:
             journal=journal,
             scope_of=lambda *key: self.config.delivery_scope(*key),
             most_connections=config.option("server_max_outbound_connections"),
+            host_option=lambda *key: self.config.host_option(*key),
+            static_route=lambda: str((self.config.module("static_routes") or {}).get("target") or ""),
         )
         self.live.on_change.append(self._refresh_soon)
         self.keeper = SpoolKeeper(

@@ -33,6 +33,32 @@ def delivery_chain(root: Node, binding: str, domain: str, host: str = "") -> Ite
     yield root
 
 
+def host_chain(root: Node, binding: str, host: str, address: str = "") -> Iterator[Node]:
+    """The Host stanzas of a receiving host, by its name and then by its address: in the binding of its group, in the
+    group, in the binding, then global. There is no way on to other scopes."""
+    group = group_of(root, binding)
+    member = group.child("binding", binding) if group else None
+    alone = root.child("binding", binding)
+    for scope in (member, group, alone, root):
+        if scope is not None:
+            yield from _of_kind(scope, "host", host)
+            if address and address != host:
+                yield from _of_kind(scope, "host", address)
+
+
+def host_chain(root: Node, binding: str, host: str, address: str = "") -> Iterator[Node]:
+    """The Host stanzas of a receiving host, by its name and then by its address: in the binding of its group, in the
+    group, in the binding, then global. There is no way on to other scopes."""
+    group = group_of(root, binding)
+    member = group.child("binding", binding) if group else None
+    alone = root.child("binding", binding)
+    for scope in (member, group, alone, root):
+        if scope is not None:
+            yield from _of_kind(scope, "host", host)
+            if address and address != host:
+                yield from _of_kind(scope, "host", address)
+
+
 def _matching(scope: Node, domain: str, host: str) -> Iterator[Node]:
     if host:
         yield from _of_kind(scope, "host", host)

@@ -19,7 +19,7 @@ from moonpost.config.diagnostics import (
     in_order,
     is_error,
 )
-from moonpost.config.fallback import delivery_chain, group_of, listener_chain
+from moonpost.config.fallback import delivery_chain, group_of, host_chain, listener_chain
 from moonpost.config.node import Node, Setting
 from moonpost.config.options import OptionRow, options, options_of
 from moonpost.config.read import read_files
@@ -108,7 +108,14 @@ class Config:
     def delivery_scope(self, name: str, binding: str, domain: str, host: str = "") -> str:
         """Which scope decides an option: those that share it share its throttle. Empty: the default."""
         found = first(delivery_chain(self.root, binding, domain, host), known(name))
-        return "" if found is None else str(found[0].place) + (found[0].instance or "")
+        return "" if found is None else _place(found[0])
+
+    def host_option(
+        self, name: str, binding: str, host: str, address: str = ""
+    ) -> tuple[Any, str] | None:
+        """What a Host stanza sets for a receiving host, and where that stanza stands; None: none sets it."""
+        found = first(host_chain(self.root, binding, host, address), known(name))
+        return None if found is None else (found[1].value, _place(found[0]))
 
     def listener_option(
         self, name: str, listener: str = "ESMTP_Listener", listen: str = "", peer_ip: str = ""
@@ -196,6 +203,10 @@ def first(chain: Iterator[Node], row: OptionRow) -> tuple[Node, Setting] | None:
         if setting is not None:
             return node, setting
     return None
+
+
+def _place(node: Node) -> str:
+    return str(node.place) + (node.instance or "")
 
 
 def _stanza(node: Node, *, defaults: bool) -> dict[str, Any]:

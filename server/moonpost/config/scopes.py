@@ -103,6 +103,7 @@ _MODULES: Final = (
             "mxip",
             "outbound_smtp_auth",
             "response_transcode",
+            "static_routes",
         )
     ),
     ScopeRow("script", NAMED, ("scriptlet",)),
@@ -127,7 +128,7 @@ _CONSEQUENTIAL_MODULES: Final = """
     mms_bounce_logger mms_logger openarc pipe_transport postfix_logger
     regex_binding2 restinjector sched securecreds seedlist senderid
     sendmail_logger sieve smpp smpp_bounce_logger smpp_logger smtp_auth_proxy smtp_cbv
-    smtp_rcptto_proxy spamassassin spf_v1 static_routes url_ripper
+    smtp_rcptto_proxy spamassassin spf_v1 url_ripper
 """
 
 SCOPES: Final[dict[str, ScopeRow]] = {

@@ -17,6 +17,7 @@ from moonpost.outbound.letters import IF_AVAILABLE, NO, ConversationSettings
 from moonpost.outbound.tls import context_for
 from moonpost.queue.active import ActiveQueue, Mail
 from moonpost.queue.hosts import Host, choose, usable_at
+from moonpost.queue.limits import Key
 from moonpost.queue.options import QueueOptions
 
 if TYPE_CHECKING:
@@ -57,6 +58,14 @@ class NotNow(Exception):
         self.until, self.why, self.outcome, self.whole = until, why, outcome, whole
 
 
+class Elsewhere(Exception):
+    """Mail of this queue belongs under another routing domain."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(domain)
+        self.domain = domain
+
+
 class Caller:
     """Opens, keeps and ends the connection of one worker."""
 
@@ -68,10 +77,11 @@ class Caller:
         self.address = ""  # of the host that was called last
         self._manager, self._queue, self._on_idle_end = manager, queue, on_idle_end
         self._host: Host | None = None
+        self._held: tuple[Key, ...] = ()
         self._credentials: Credentials | None = None
 
     async def connected(self, batch: Sequence[Mail], options: QueueOptions) -> Connection:
-        """A connection that can take the batch. Raises NotNow, and NoRoute of the router."""
+        """A connection that can take the batch. Raises NotNow, Elsewhere, and NoRoute of the router."""
         connection = self.connection
         if connection is not None:
             if self._may_reuse(connection, batch, options):
@@ -79,6 +89,7 @@ class Caller:
             self.hang_up()
         hosts = await self._manager.router.hosts(self._queue.name.domain, options)
         self._queue.hosts_known = len(hosts)
+        self._roll_up(hosts, options)
         return await self._call_one_of(hosts, batch[0], options)
 
     def hang_up(self) -> None:
@@ -87,8 +98,29 @@ class Caller:
             self.connection.close()
             self.connection = None
         if self._host is not None:
-            self._left(self._host)
+            self._left(self._host, self._held)
             self._host = None
+
+    def message_wait_s(self, recipients: int) -> float:
+        """How long the host that is connected must be spared another letter."""
+        if self.connection is None or self._host is None:
+            return 0.0
+        return self._manager.host_limits.message_wait_s(
+            self._queue.name.binding, self._host, self._manager.clock.now(), recipients,
+            self.connection.delivered == 0,
+        )  # fmt: skip
+
+    def _roll_up(self, hosts: Sequence[Host], options: QueueOptions) -> None:
+        """`rollup_mx`: domains that share receiving hosts queue together, so that limits hold for all of them."""
+        manager, queue = self._manager, self._queue
+        if options.routes or queue.name.domain in manager.rolled_up:
+            return  # mail that was rolled up stays where it is, whatever stanzas say of those hosts
+        best = [host for host in hosts if host.preference == hosts[0].preference]
+        names = (manager.host_limits.rollup(queue.name.binding, host) for host in best)
+        name = next(filter(None, names), "")
+        if name and name != queue.name.domain:
+            manager.rolled_up.add(name)
+            raise Elsewhere(name)
 
     def _may_reuse(
         self, connection: Connection, batch: Sequence[Mail], options: QueueOptions
@@ -110,10 +142,18 @@ class Caller:
         failure: Outcome | None = None
         while True:
             now = manager.clock.now()
-            host = choose(hosts, now, self._avoided(), queue.places)
+            waits = {host: self._limited_s(host, now) for host in hosts}
+            free = [host for host in hosts if not waits[host]]
+            host = choose(free, now, self._avoided(), queue.places)
             if host is None:
+                spared = choose(hosts, now, self._avoided(), queue.places)
+                if spared is not None and failure is None:
+                    until = now + min(filter(None, waits.values()))
+                    raise NotNow(until, "the limits of its hosts are reached")
                 raise self._unreached(hosts, failure, options)
             await manager.respect(queue.throttle_connections)
+            if self._limited_s(host, manager.clock.now()):
+                continue  # somebody else was faster
             try:
                 connection = await self._open(host, first, options, options.tls)
             except ConnectionFailed as failed:
@@ -126,6 +166,9 @@ class Caller:
             queue.avoided.pop(host.place, None)
             manager.host_failures.pop(host.place, None)
             return connection
+
+    def _limited_s(self, host: Host, now: float) -> float:
+        return self._manager.host_limits.wait_s(self._queue.name.binding, host, now)
 
     def _avoided(self) -> dict[tuple[str, int], float]:
         found = self._manager.quarantine
@@ -176,12 +219,13 @@ class Caller:
             ) from error
         self.conn_id, self.address = manager.next_id(), host.address
         queue.places[host.place] = queue.places.get(host.place, 0) + 1
+        held = manager.host_limits.opening(queue.name.binding, host, manager.clock.now())
         try:
             self.connection = await manager.open_connection(
                 target, settings, dict(options.timeouts), context, lambda _: self._on_idle_end()
             )
         except BaseException as error:
-            self._left(host)
+            self._left(host, held)
             if (
                 isinstance(error, ConnectionFailed)
                 and error.outcome.stage is Stage.TLS_HANDSHAKE
@@ -190,7 +234,7 @@ class Caller:
             ):
                 return await self._open(host, first, options, NO)
             raise
-        self._host, self._credentials = host, first.credentials
+        self._host, self._held, self._credentials = host, held, first.credentials
         return self.connection
 
     def _ehlo_hostname(self, record: Record, options: QueueOptions) -> str:
@@ -199,11 +243,12 @@ class Caller:
             return record.sender.rpartition("@")[2] or ours
         return ours if options.ehlo_hostname == "__hostname__" else options.ehlo_hostname
 
-    def _left(self, host: Host) -> None:
+    def _left(self, host: Host, held: tuple[Key, ...]) -> None:
         places = self._queue.places
         places[host.place] -= 1
         if not places[host.place]:
             del places[host.place]
+        self._manager.host_limits.closed(held)
 
 
 def client_of(record: Record, options: QueueOptions) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.queue.active import ActiveQueue, Mail
 from moonpost.queue.manager import QueueManager
-from moonpost.spool.interface import NotInSpool, Update
+from moonpost.queue.moving import rewrite
 from moonpost.spool.record import Record
 
 PAGE = 200  # chosen: records in memory while a queue is walked
@@ -75,22 +75,22 @@ class QueueConsole:
                         rows.append(_row(record))
         return rows
 
-    async def flush(self, domain: str | None) -> int:
+    async def flush(self, domain: str | None, *, dry_run: bool = False) -> int:
         """Make delayed messages due now."""
         count = 0
         now = self._manager.clock.now()
         for queue in self._queues(domain):
-            queue.paused_until = 0.0
+            queue.paused_until = queue.paused_until if dry_run else 0.0
             async for page in self._pages(queue):
                 later = [record for record in page.free if record.next_attempt_at > now]
-                count += await self._due_now(queue, later)
+                count += len(later) if dry_run else await self._due_now(queue, later)
         return count
 
     async def _due_now(self, queue: ActiveQueue, records: Sequence[Record]) -> int:
         mails = queue.seize(records)
         for record in records:
             record.next_attempt_at = self._manager.clock.now()
-        count = await self._update(records)
+        count = await rewrite(self._manager.spool, records)
         self._manager.moved(queue, mails)
         return count
 
@@ -104,8 +104,10 @@ class QueueConsole:
             self._manager.pump(queue)
         return len(queues)
 
-    async def fail(self, domain: str, *, quiet: bool) -> int:
+    async def fail(self, domain: str, *, quiet: bool, dry_run: bool = False) -> int:
         """Fail what waits for a domain; letters that are being sent at this moment go their way."""
+        if dry_run:
+            return await self._waiting(self._queues(domain))
         count = 0
         for queue in self._queues(domain):
             count += self._fail(queue, queue.take_all(), PURGED, quiet)
@@ -114,37 +116,43 @@ class QueueConsole:
                 await self._manager.room()
         return count
 
-    async def retry_message(self, message_id: str) -> bool:
+    async def retry_message(self, message_id: str, *, dry_run: bool = False) -> bool:
         """Make one message due now."""
         found = await self._find(message_id)
-        if found is None:
-            return False
+        if found is None or dry_run:
+            return found is not None
         queue, free = found
         await self._due_now(queue, free)
         return True
 
-    async def fail_message(self, message_id: str) -> bool:
+    async def fail_message(self, message_id: str, *, dry_run: bool = False) -> bool:
         """Fail one message; False when it is unknown, or on its way at this moment."""
         found = await self._find(message_id)
         if found is None:
             return False
         queue, free = found
+        if dry_run:
+            return bool(free) or any(mail.record.id == message_id for mail in queue.ready)
         mails = queue.withdraw({message_id}) or queue.seize(free)
         return self._fail(queue, mails, FAILED, quiet=False) > 0
 
-    async def reroute(self, old: str, new: str) -> int:
+    async def reroute(self, old: str, new: str, *, dry_run: bool = False) -> int:
         """Move the mail of a routing domain to another one."""
+        if dry_run:
+            return await self._waiting(self._queues(old))
 
         async def elsewhere(record: Record) -> None:
             record.domain = new.lower()
 
         return await self._move(self._queues(old), elsewhere)
 
-    async def rebind(self, binding: str, domain: str | None) -> int:
+    async def rebind(self, binding: str, domain: str | None, *, dry_run: bool = False) -> int:
         """Have policy choose the binding of waiting mail again."""
         rebind = self._rebind
         if rebind is None:
             return 0
+        if dry_run:
+            return await self._waiting(self._queues(domain, binding))
 
         async def again(record: Record) -> None:
             content = await self._manager.spool.get_body(record)
@@ -163,11 +171,20 @@ class QueueConsole:
                 for mail in mails:
                     await change(mail.record)
                 moved = [mail.record for mail in mails]
-                count += await self._update(moved)
+                count += await rewrite(self._manager.spool, moved)
                 self._manager.moved(queue, mails)
         return count
 
     # in between
+
+    async def _waiting(self, queues: Iterable[ActiveQueue]) -> int:
+        """How many messages are not being sent at this moment."""
+        count = 0
+        for queue in queues:
+            count += len(queue.ready)
+            async for page in self._pages(queue):
+                count += len(page.free)
+        return count
 
     def _queues(self, domain: str | None, binding: str | None = None) -> list[ActiveQueue]:
         return [
@@ -199,20 +216,6 @@ class QueueConsole:
         queue.begin_read()
         record = await self._manager.spool.get(id)
         return queue, queue.end_read([record] if record is not None else [])
-
-    async def _update(self, records: Sequence[Record]) -> int:
-        try:
-            await self._manager.spool.commit([Update(record) for record in records])
-            return len(records)
-        except NotInSpool:
-            count = 0
-            for record in records:
-                try:
-                    await self._manager.spool.commit([Update(record)])
-                    count += 1
-                except NotInSpool:
-                    continue
-            return count
 
     def _fail(
         self, queue: ActiveQueue, mails: Sequence[Mail], outcome: Outcome, quiet: bool

@@ -19,6 +19,7 @@ from moonpost.queue.active import REFILL_BY, ActiveQueue, Mail
 from moonpost.queue.caller import Open
 from moonpost.queue.hosts import Place, wanted_connections
 from moonpost.queue.journal import Attempt, Everybody, Journal, Silence
+from moonpost.queue.limits import HostLimits, HostOption
 from moonpost.queue.options import Option, QueueOptions, resolve
 from moonpost.queue.rates import Rates
 from moonpost.queue.router import Router
@@ -76,9 +77,11 @@ class QueueManager:
         next_id: Callable[[], str] = lambda: IDS.next().text,
         most_connections: int = MOST_CONNECTIONS,
         scope_of: Option | None = None,
+        host_option: HostOption | None = None,
+        static_route: Callable[[], str] = lambda: "",
     ) -> None:
         self.spool, self.clock, self.hostname = spool, clock, hostname
-        self.router = Router(dns)
+        self.router = Router(dns, static_route)
         self.open_connection, self.next_id = open_connection, next_id
         self.hooks = hooks
         self.stopping = False
@@ -91,6 +94,9 @@ class QueueManager:
         )
         self._throttles: dict[tuple[str, str], Throttle] = {}
         self._options: dict[QueueName, QueueOptions] = {}
+        self._scope_workers: dict[str, int] = {}  # by the scope that limits them
+        self.host_limits = HostLimits(host_option)
+        self.rolled_up: set[str] = set()  # routing domains that `rollup_mx` made
         self.rates = Rates()
         journal = Everybody(self.rates, journal or Silence())
         self._settler = Settler(spool, journal, self._sleep, notifier, hooks)
@@ -135,6 +141,8 @@ class QueueManager:
     def refresh(self) -> None:
         """The configuration changed: options are read again."""
         self._options.clear()
+        self.host_limits.refresh()
+        self.rolled_up.clear()
         forget_contexts()
         for queue in list(self.queues.values()):
             self.pump(queue)
@@ -199,11 +207,15 @@ class QueueManager:
         """The counter of the scope that sets the rate; what it has counted stays while the rate does."""
         if rate is None:
             return None
-        place = str(queue.name) if self._scope_of is None else self._scope_of(name, *queue.name)
+        place = self._place_of(name, queue)
         present = self._throttles.get((name, place))
         if present is None or present.rate != rate:
             present = self._throttles[(name, place)] = Throttle(*rate)
         return present
+
+    def _place_of(self, option: str, queue: ActiveQueue) -> str:
+        """The scope that sets an option: the queues it holds for share what is counted there."""
+        return str(queue.name) if self._scope_of is None else self._scope_of(option, *queue.name)
 
     def workers(self, name: QueueName) -> int:
         """Open connections, or connections being opened, of a queue."""
@@ -290,10 +302,16 @@ class QueueManager:
         wanted = wanted_connections(
             len(queue.ready), options.aggressiveness, options.max_connections
         )
-        while len(group) < wanted and self._worker_count < self._most_connections:
+        scope = self._place_of("scope_max_outbound_connections", queue)
+        while (
+            len(group) < wanted
+            and self._worker_count < self._most_connections
+            and self._scope_workers.get(scope, 0) < options.scope_max_connections
+        ):
             worker = Worker(self, queue)
             self._worker_count += 1
-            group[worker] = self._task(self._employed(queue, worker))
+            self._scope_workers[scope] = self._scope_workers.get(scope, 0) + 1
+            group[worker] = self._task(self._employed(queue, worker, scope))
         if not group:  # every connection is in use elsewhere
             del self._workers[queue.name]
             self._wake_at(queue, self.clock.now() + CROWDED_PAUSE_S)
@@ -303,7 +321,7 @@ class QueueManager:
         for worker in idle[: len(queue.ready)]:
             worker.wake()
 
-    async def _employed(self, queue: ActiveQueue, worker: Worker) -> None:
+    async def _employed(self, queue: ActiveQueue, worker: Worker, scope: str) -> None:
         try:
             await worker.run()
         except Exception:
@@ -311,6 +329,9 @@ class QueueManager:
             queue.paused_until = self.clock.now() + TROUBLE_PAUSE_S
         finally:
             self._worker_count -= 1
+            self._scope_workers[scope] -= 1
+            if not self._scope_workers[scope]:
+                del self._scope_workers[scope]
             group = self._workers[queue.name]
             del group[worker]
             if not group:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from moonpost.queue.login import LOGIN, Login
@@ -24,6 +25,7 @@ DEFAULTS: Mapping[str, Any] = {
     "never_retry": False,
     "never_attempt_expired_messages": False,
     "max_outbound_connections": 32,
+    "scope_max_outbound_connections": None,
     "connection_allocation_aggressiveness": "normal",
     "max_deliveries_per_connection": 0,
     "max_recipients_per_connection": 0,
@@ -92,6 +94,7 @@ class QueueOptions:
     retry: RetryRules
     timeouts: Mapping[str, float]
     max_connections: int
+    scope_max_connections: float  # of all queues that get it from the same scope
     aggressiveness: float
     max_deliveries_per_connection: int
     max_recipients_per_connection: int
@@ -155,6 +158,7 @@ def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
         ),
         timeouts={name: float(get(name)) for name in TIMEOUTS},
         max_connections=int(get("max_outbound_connections")),
+        scope_max_connections=_unlimited(get("scope_max_outbound_connections")),
         aggressiveness=_aggressiveness(get("connection_allocation_aggressiveness")),
         max_deliveries_per_connection=int(get("max_deliveries_per_connection")),
         max_recipients_per_connection=int(get("max_recipients_per_connection")),
@@ -211,6 +215,10 @@ def throttle(value: Any) -> tuple[float, float] | None:
         text, _, per = str(value).partition("/")
         count, seconds = float(text), float(per or 1)
     return (count, seconds) if count > 0 and seconds > 0 else None
+
+
+def _unlimited(value: Any) -> float:
+    return inf if value is None or int(value) < 0 else int(value)
 
 
 def _aggressiveness(value: Any) -> float:

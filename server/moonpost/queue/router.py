@@ -1,13 +1,14 @@
 """From a routing domain to the hosts that take its mail.
 
-Routes first, then an address literal, then MX by RFC 5321 section 5.1 with its fallback to the address of the domain
-itself, and the null MX of RFC 7505. DNS is injected and does its own caching; nothing is kept here but failure counts.
+The static route for everything first, then routes, then an address literal, then MX by RFC 5321 section 5.1 with its
+fallback to the address of the domain itself, and the null MX of RFC 7505. DNS is injected and does its own caching;
+nothing is kept here but failure counts.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -40,15 +41,19 @@ class NoRoute(Exception):
 class Router:
     """Finds hosts; remembers how often a domain could not be looked up."""
 
-    def __init__(self, dns: Dns) -> None:
-        self._dns = dns
+    def __init__(self, dns: Dns, static_route: Callable[[], str] = lambda: "") -> None:
+        """static_route: `address:port` that everything goes to, or empty."""
+        self._dns, self._static_route = dns, static_route
         self._failures: dict[str, int] = {}  # lookups in a row that found nothing, by domain
         self._mx_failures: dict[str, int] = {}
 
     async def hosts(self, domain: str, options: QueueOptions) -> list[Host]:
         """The hosts of a routing domain, best first. Raises NoRoute."""
+        static = self._static_route()
         try:
-            if options.routes:
+            if static:
+                found = [_static(static, options.port)]
+            elif options.routes:
                 found = await self._routed(domain, options)
             else:
                 found = await self._by_mx(domain, options, options.port)
@@ -164,6 +169,18 @@ def _bracketed(host: str) -> str:
     """An IPv6 address as a URL wants it."""
     bare = host.partition("?")[0]
     return f"[{host}]" if bare.count(":") > 1 and not host.startswith("[") else host
+
+
+def _static(target: str, port: int) -> Host:
+    """The host in `1.2.3.4:1234`, `[::1]:1234` or an address alone. Raises NoRoute."""
+    address = _literal(target)
+    if not address:
+        place, _, given = target.rpartition(":")
+        address = _literal(place)
+        if not address or not given.isdigit():
+            raise NoRoute(f"{BAD_ROUTE}: static_routes target {target!r}")
+        port = int(given)
+    return Host(address, address, port)
 
 
 def _literal(domain: str) -> str:

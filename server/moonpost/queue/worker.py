@@ -14,9 +14,10 @@ from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.outbound.connection import Connection
 from moonpost.outbound.letters import Letter
 from moonpost.queue.active import ActiveQueue, Mail
-from moonpost.queue.caller import Caller, NotNow, client_of
+from moonpost.queue.caller import Caller, Elsewhere, NotNow, client_of
 from moonpost.queue.journal import Attempt
 from moonpost.queue.login import NoLogin, credentials_of
+from moonpost.queue.moving import rewrite
 from moonpost.queue.options import QueueOptions
 from moonpost.queue.router import NoRoute
 from moonpost.queue.schedule import before_attempt
@@ -83,6 +84,13 @@ class Worker:
         if connection is None:
             return False
         await self._manager.respect(queue.throttle_messages, len(batch))
+        wait_s = self._caller.message_wait_s(len(batch))
+        if wait_s:
+            queue.put_back(batch)
+            self._manager.pause(
+                queue, self._manager.clock.now() + wait_s, "its host's rate is reached"
+            )
+            return False
         reused = connection.delivered > 0
         outcomes = await connection.send(_letter(batch, content, options))
         if reused and all(map(_went_stale, outcomes)):
@@ -103,6 +111,8 @@ class Worker:
             manager.settle_all(queue, everything, no_route.outcome, options)
             if no_route.outcome.fate is Fate.DEFERRED:
                 manager.pause(queue, manager.clock.now() + DNS_PAUSE_S, "no hosts")
+        except Elsewhere as other:
+            await self._move([*batch, *queue.take_all()], other.domain)
         except NotNow as later:
             if later.outcome is None:
                 queue.put_back(batch)
@@ -112,6 +122,19 @@ class Worker:
                 self._hand_on(batch, [later.outcome] * len(batch), 0, options)
             manager.pause(queue, later.until, later.why)
         return None
+
+    async def _move(self, mails: list[Mail], domain: str) -> None:
+        """Put mail under another routing domain."""
+        for mail in mails:
+            mail.record.domain = domain
+        try:
+            await rewrite(self._manager.spool, [mail.record for mail in mails])
+        except SpoolError as error:
+            for mail in mails:
+                mail.record.domain = self._queue.name.domain
+            self._manager.spool_failed(self._queue, mails, error)
+            return
+        self._manager.moved(self._queue, mails)
 
     def _hand_on(
         self,

@@ -43,12 +43,13 @@ class Sink:
     connections: int = 0
     open_connections: int = 0
     port: int = 0
+    address: str = "127.0.0.1"
     _server: asyncio.Server | None = None
     _talks: set[_Talk] = field(default_factory=set)
 
     async def __aenter__(self) -> Sink:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Talk(self), "127.0.0.1", self.port)
+        self._server = await loop.create_server(lambda: _Talk(self), self.address, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
