@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moonpost.adaptive.console import AdaptiveConsole
 from moonpost.app.scripts import HostScripts
 from moonpost.app.starting import writing
 from moonpost.control.server import ControlServer
@@ -53,4 +54,5 @@ def services(server: Server, bridge: Bridge) -> Services:
         state=server.ports.state,
         pools=server.ports.pools,
         sessions=server.book,
+        adaptive=AdaptiveConsole(server.adaptive) if server.adaptive is not None else None,
     )

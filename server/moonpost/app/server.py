@@ -13,6 +13,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from moonpost.adapters.clock import LoopClock
+from moonpost.adaptive.driver import AdaptiveDelivery
+from moonpost.app.adaptive import start_adaptive
 from moonpost.app.console import start_console
 from moonpost.app.delivery_hooks import DeliveryHooks
 from moonpost.app.events import EventStream
@@ -74,6 +76,7 @@ class Server:
         self.ports: Ports
         self.keeper: SpoolKeeper
         self.notices: Notices
+        self.adaptive: AdaptiveDelivery | None = None
         self.reception: Reception
 
     @property
@@ -99,6 +102,7 @@ class Server:
         self.spool = LmdbSpool(Path(config.option("spoolbase")))
         self._stack.push_async_callback(self.spool.close)
         await self._start_policy()
+        self.adaptive = await self._start_adaptive(config)
         self._build_queues(config)
         await self.queues.start()
         self._stack.push_async_callback(self.queues.stop)
@@ -128,22 +132,49 @@ class Server:
         self.bridge, self.ports = running.bridge, running.ports
         self.host, self.book = running.host, running.book
 
+    async def _start_adaptive(self, config: Config) -> AdaptiveDelivery | None:
+        stanza = config.module("adaptive")
+        if stanza is None:
+            return None
+        return await start_adaptive(
+            stanza,
+            self.live,
+            (self.host, self.bridge, self.ports),
+            self.log,
+            self.events,
+            lambda: self.injection.inject,
+            self._stack,
+            hostname=hostname(config),
+            classify=lambda text, domain: match(SMTP_RULES, text, domain),
+        )
+
     def _build_queues(self, config: Config) -> None:
         name = hostname(config)
-        journal = Everybody(self.logs.mail, self.events)
+        adaptive = self.adaptive
+        journal = Everybody(self.logs.mail, self.events, *([adaptive] if adaptive else []))
+
+        def scope_of(*key: str) -> str:
+            return self.config.delivery_scope(*key)
+
         self.queues = QueueManager(
             self.spool,
             self.ports.dns,
             self.clock,
-            self.live.delivery_option,
+            adaptive.option if adaptive else self.live.delivery_option,
             hostname=name,
             journal=journal,
-            scope_of=lambda *key: self.config.delivery_scope(*key),
+            scope_of=adaptive.scope_of(scope_of) if adaptive else scope_of,
             most_connections=config.option("server_max_outbound_connections"),
             host_option=lambda *key: self.config.host_option(*key),
-            static_route=lambda: str((self.config.module("static_routes") or {}).get("target") or ""),
+            static_route=lambda: str(
+                (self.config.module("static_routes") or {}).get("target") or ""
+            ),
         )
         self.live.on_change.append(self._refresh_soon)
+        if adaptive:
+            adaptive.changed = self.queues.reconsider
+            self.queues.revisers.append(adaptive.revise)
+            self.host.on_swap.append(lambda _generation: self._refresh_soon())
         self.keeper = SpoolKeeper(
             self.spool,
             self.queues.accepted,
@@ -153,7 +184,9 @@ class Server:
             hostname=name,
             group_of=lambda binding: self.config.group_of(binding),
         )
-        injection = Injection(self.host, self.keeper, self.clock, self.log, self.events)
+        injection = self.injection = Injection(
+            self.host, self.keeper, self.clock, self.log, self.events
+        )
         hooks = DeliveryHooks(self.host, self.log, self.queues.domain_record, self.events)
         self.notices = Notices(
             injection.inject,
@@ -171,7 +204,7 @@ class Server:
             self.queues.failure_rate,
         )
 
-    def _refresh_soon(self, _old: Config, _new: Config) -> None:
+    def _refresh_soon(self, *_changed: Config) -> None:
         """Queues read their options anew once the change is in force, which is after everyone agreed."""
         asyncio.get_running_loop().call_soon(self.queues.refresh)
 

@@ -80,13 +80,17 @@ class LiveConfiguration:
         working = self.prepare() if from_scratch else self._current
         return Transaction(self._current.number, working)
 
-    def commit(self, transaction: Transaction) -> None:
-        """Put it in force. Refused when somebody else was first."""
+    def check(self, transaction: Transaction) -> None:
+        """Refused when somebody else changed the configuration since it began."""
         if transaction.base != self._current.number:
             raise Refused(
                 f"the configuration changed since this transaction began (generation "
                 f"{transaction.base}, now {self._current.number}); roll back and begin again"
             )
+
+    def commit(self, transaction: Transaction) -> None:
+        """Put it in force. Refused when somebody else was first."""
+        self.check(transaction)
         if transaction.working is not self._current:
             self.adopt(transaction.working)
 

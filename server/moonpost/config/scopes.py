@@ -72,13 +72,7 @@ _CORE: Final = (
     ScopeRow("Destination", NAMED, ("SNMP_Traps",)),
     ScopeRow("Debug_Flags", ANONYMOUS),
     ScopeRow("Logs", OPTIONAL, support=HARMLESS, free=True),
-    ScopeRow(
-        "Adaptive_Sweep_Rule",
-        NAMED,
-        (GLOBAL, "Binding_Group", "Binding", "Domain"),
-        HARMLESS,
-        free=True,
-    ),
+    ScopeRow("Adaptive_Sweep_Rule", NAMED, (GLOBAL, "Binding_Group", "Binding", "Domain")),
     ScopeRow("Adaptive_Backstore_LevelDB", OPTIONAL, support=HARMLESS, free=True),
     ScopeRow("Adaptive_Backstore_Riak", OPTIONAL, support=HARMLESS, free=True),
 )
@@ -93,6 +87,7 @@ _MODULES: Final = (
             "opendkim",
             "dkim_sign",
             "dkim_validate",
+            "adaptive",
             "alerting",
             "inbound_audit",
             "cidrdb",
@@ -120,7 +115,7 @@ _HARMLESS_MODULES: Final = """
 
 # Mail would go another way, be judged otherwise, or not be logged where somebody looks for it.
 _CONSEQUENTIAL_MODULES: Final = """
-    ac_auth adaptive alias antivirus apn apn_logger auth_ds auth_radius beik bind_address_secondary
+    ac_auth alias antivirus apn apn_logger auth_ds auth_radius beik bind_address_secondary
     bounce_classifier bounce_classifier_override brightmail chunk_logger clamav cloudmark
     commtouch_ctasd csapi curfew
     custom_bounce_logger custom_logger dane delay_dsn dk_sign dk_validate eleven exim_logger fbl

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from moonpost.config.commands import run
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.control.context import Handler, Session
 from moonpost.control.frames import join_words
@@ -18,6 +19,10 @@ def change(verb: str) -> Handler:
     """The handler of `config get`, `config set`, ..."""
 
     async def handler(session: Session, words: list[str]) -> str:
+        if session.dry_run:
+            transaction = session.transaction
+            working = transaction.working if transaction else session.configuration.current
+            return f"would answer, and change nothing else:\n{run(working, [verb, *words]).text}"
         target = session.transaction or session.configuration
         return target.run([verb, *words]).text
 
@@ -41,6 +46,9 @@ def _open(session: Session) -> None:
 async def commit(session: Session, words: list[str]) -> str:
     _open(session)
     assert session.transaction is not None
+    if session.dry_run:
+        session.configuration.check(session.transaction)
+        return f"would put in force:\n{await replay(session, words)}"
     transaction, session.transaction = session.transaction, None
     session.configuration.commit(transaction)
     return "Transaction committed"
@@ -64,6 +72,15 @@ async def reload(session: Session, words: list[str]) -> str:
         raise CommandFailed("config reload: a transaction is open; commit or roll back first")
     path = words[0] if words else None
     live = session.configuration
+    if session.dry_run:
+        try:
+            prepared = await asyncio.to_thread(live.prepare, path)
+        except ConfigurationError as error:
+            raise CommandFailed(f"{error}\nReconfigure would fail.") from None
+        return (
+            f"{prepared.path} can be read and would be adopted, if policy loads: "
+            f"`moonpost check {prepared.path}` says so without a server"
+        )
     try:
         if session.services.reload is not None:
             lines = list(await session.services.reload(path))
@@ -80,8 +97,11 @@ async def reload(session: Session, words: list[str]) -> str:
 
 
 async def writeback(session: Session, words: list[str]) -> str:
+    live = session.configuration
+    if session.dry_run:
+        target = words[0] if words else live.current.option("local_changes_file")
+        return f"would write {target}" if target else "Local_Changes_File is not set: give a PATH"
     try:
-        live = session.configuration
         write = (live.write, words[0]) if words else (live.write_back,)
         warnings = await asyncio.to_thread(*write)
     except OSError as error:

@@ -23,6 +23,7 @@ class Session:
     authorization: Authorization
     transaction: Transaction | None = None
     ended: bool = False
+    dry_run: bool = False  # say what the command would do, and do nothing
 
     @property
     def configuration(self) -> LiveConfiguration:

@@ -30,7 +30,10 @@ async def counter_add(session: Session, words: list[str]) -> str:
     if len(words) != 2:
         raise usage("counter add NAME DELTA")
     state = need(session.services.state, "the counters")
-    return str(await later(state.counter_add(words[0], whole(words[1], "DELTA"))))
+    delta = whole(words[1], "DELTA")
+    if session.dry_run:
+        return f"{words[0]} would be {await later(state.counter_read(words[0])) + delta}"
+    return str(await later(state.counter_add(words[0], delta)))
 
 
 async def counter_increment(session: Session, words: list[str]) -> str:
@@ -42,6 +45,8 @@ async def counter_increment(session: Session, words: list[str]) -> str:
 async def counter_reset(session: Session, words: list[str]) -> str:
     if len(words) != 1:
         raise usage("counter reset NAME")
+    if session.dry_run:
+        return f"{words[0]} would be reset"
     await later(need(session.services.state, "the counters").counter_reset(words[0]))
     return f"{words[0]} reset"
 
@@ -49,6 +54,8 @@ async def counter_reset(session: Session, words: list[str]) -> str:
 async def counter_unlink(session: Session, words: list[str]) -> str:
     if len(words) != 1:
         raise usage("counter unlink NAME")
+    if session.dry_run:
+        return f"{words[0]} would be removed"
     await later(need(session.services.state, "the counters").counter_unlink(words[0]))
     return f"{words[0]} removed"
 

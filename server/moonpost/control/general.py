@@ -24,13 +24,19 @@ async def memory(session: Session, words: list[str]) -> str:
 
 
 async def shutdown(session: Session, words: list[str]) -> str:
-    need(session.services.shutdown, "shutdown")()
+    shut_down = need(session.services.shutdown, "shutdown")
+    if session.dry_run:
+        return "the server would finish what it is sending, and stop; queued mail stays in the spool"
+    shut_down()
     session.ended = True
     return "shutting down"
 
 
 async def reopen_logs(session: Session, words: list[str]) -> str:
-    need(session.services.reopen_logs, "reopening logs")()
+    reopen = need(session.services.reopen_logs, "reopening logs")
+    if session.dry_run:
+        return "logs would be reopened"
+    reopen()
     return "logs reopened"
 
 

@@ -89,13 +89,16 @@ async def binding_summary(session: Session, words: list[str]) -> str:
 async def flush_domain(session: Session, words: list[str]) -> str:
     if len(words) != 1:
         raise usage("flush domain DOMAIN|all")
-    count = await _queues(session).flush(None if words[0] == "all" else words[0])
-    return f"{count} messages are due now"
+    domain = None if words[0] == "all" else words[0]
+    count = await _queues(session).flush(domain, dry_run=session.dry_run)
+    return f"{count} messages {'would be' if session.dry_run else 'are'} due now"
 
 
 async def refresh_domain(session: Session, words: list[str]) -> str:
     if len(words) != 1:
         raise usage("refresh domain DOMAIN")
+    if session.dry_run:
+        return f"{words[0]} would be looked up again"
     await _queues(session).refresh(words[0])
     return f"{words[0]} will be looked up again"
 
@@ -105,34 +108,38 @@ async def fail_domain(session: Session, words: list[str]) -> str:
     rest = words[:-1] if quiet else words
     if len(rest) != 1:
         raise usage("fail domain DOMAIN [quiet]")
-    count = await _queues(session).fail(rest[0], quiet=quiet)
-    return f"{count} messages failed"
+    count = await _queues(session).fail(rest[0], quiet=quiet, dry_run=session.dry_run)
+    return f"{count} messages {'would fail' if session.dry_run else 'failed'}"
 
 
 async def message_retry(session: Session, words: list[str]) -> str:
     if len(words) != 1:
         raise usage("message retry ID")
-    if not await _queues(session).retry_message(words[0]):
+    if not await _queues(session).retry_message(words[0], dry_run=session.dry_run):
         raise CommandFailed(f"no message {words[0]} in the queue")
-    return f"{words[0]} is due now"
+    return f"{words[0]} {'would be' if session.dry_run else 'is'} due now"
 
 
 async def message_fail(session: Session, words: list[str]) -> str:
     if len(words) != 1:
         raise usage("message fail ID")
-    if not await _queues(session).fail_message(words[0]):
+    if not await _queues(session).fail_message(words[0], dry_run=session.dry_run):
         raise CommandFailed(f"no message {words[0]} in the queue")
-    return f"{words[0]} failed"
+    return f"{words[0]} {'would fail' if session.dry_run else 'failed'}"
 
 
 async def reroute_queue(session: Session, words: list[str]) -> str:
     if len(words) != 2:
         raise usage("reroute queue OLD NEW")
-    return f"{await _queues(session).reroute(*words)} messages moved to {words[1]}"
+    count = await _queues(session).reroute(*words, dry_run=session.dry_run)
+    return f"{count} messages {'would be ' if session.dry_run else ''}moved to {words[1]}"
 
 
 async def rebind_binding(session: Session, words: list[str]) -> str:
     if len(words) not in (1, 2):
         raise usage("rebind binding BINDING [DOMAIN]")
-    count = await _queues(session).rebind(words[0], words[1] if len(words) > 1 else None)
-    return f"{count} messages will choose their binding again"
+    domain = words[1] if len(words) > 1 else None
+    count = await _queues(session).rebind(words[0], domain, dry_run=session.dry_run)
+    if session.dry_run:
+        return f"policy would choose the binding of {count} messages again"
+    return f"policy chose the binding of {count} messages again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
 
@@ -51,30 +52,32 @@ class FakeQueues:
             {"id": "00/00-1", "sender": "s@x", "recipient": "r@y", "attempts": 2, "next_attempt": 9}
         ]
 
-    async def flush(self, domain: str | None) -> int:
-        self.told.append(("flush", domain))
+    async def flush(self, domain: str | None, *, dry_run: bool = False) -> int:
+        self.told.append(("flush", domain) if not dry_run else ("dry",))
         return 20
 
     async def refresh(self, domain: str) -> int:
         self.told.append(("refresh", domain))
         return 1
 
-    async def fail(self, domain: str, *, quiet: bool) -> int:
-        self.told.append(("fail", domain, quiet))
+    async def fail(self, domain: str, *, quiet: bool, dry_run: bool = False) -> int:
+        self.told.append(("fail", domain, quiet) if not dry_run else ("dry",))
         return 21
 
-    async def retry_message(self, message_id: str) -> bool:
+    async def retry_message(self, message_id: str, *, dry_run: bool = False) -> bool:
+        self.told.append(("retry", message_id) if not dry_run else ("dry",))
         return message_id == "00/00-1"
 
-    async def fail_message(self, message_id: str) -> bool:
+    async def fail_message(self, message_id: str, *, dry_run: bool = False) -> bool:
+        self.told.append(("fail", message_id) if not dry_run else ("dry",))
         return message_id == "00/00-1"
 
-    async def reroute(self, old: str, new: str) -> int:
-        self.told.append(("reroute", old, new))
+    async def reroute(self, old: str, new: str, *, dry_run: bool = False) -> int:
+        self.told.append(("reroute", old, new) if not dry_run else ("dry",))
         return 3
 
-    async def rebind(self, binding: str, domain: str | None) -> int:
-        self.told.append(("rebind", binding, domain))
+    async def rebind(self, binding: str, domain: str | None, *, dry_run: bool = False) -> int:
+        self.told.append(("rebind", binding, domain) if not dry_run else ("dry",))
         return 4
 
 
@@ -105,6 +108,41 @@ class FakeSessions:
         return float(start)
 
 
+class FakeAdaptive:
+    """One suspended queue; remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def suspensions(self, wanted: Any) -> Sequence[Mapping[str, Any]]:
+        row = {"binding": "fast", "domain": "a.test", "kind": "suspension"}
+        return [row | {"ttl": 60, "enable": 1, "reason": "421 no"}]
+
+    def override(
+        self, wanted: Any, *, enable: bool, ttl_s: float | None, dry_run: bool
+    ) -> Sequence[tuple[str, str]]:
+        if not dry_run:
+            self.told.append(("override", wanted, enable, ttl_s))
+        return [("fast", "a.test")]
+
+    def tuned(self, wanted: Any) -> Sequence[Mapping[str, Any]]:
+        return []
+
+    def reset(self, wanted: Any, *, dry_run: bool) -> Sequence[tuple[str, str]]:
+        if not dry_run:
+            self.told.append(("reset", wanted))
+        return [("fast", "a.test")]
+
+    def rules(self, binding: str, domain: str) -> str:
+        return f"rules of {binding} {domain}"
+
+    def ages(self) -> Sequence[Mapping[str, Any]]:
+        return [{"binding": "fast", "age": 9}]
+
+    def set_age(self, binding: str, age_s: float) -> None:
+        self.told.append(("warmup", binding, age_s))
+
+
 class Bench:
     """A session over fakes."""
 
@@ -112,6 +150,7 @@ class Bench:
         config, problems = examine("/etc/a.conf", text=CONFIG)
         assert not [problem for problem in problems if problem.severity == "error"]
         self.queues = FakeQueues()
+        self.adaptive = FakeAdaptive()
         self.done: list[str] = []
         self.services = Services(
             configuration=LiveConfiguration(config),
@@ -125,6 +164,7 @@ class Bench:
             state=MemoryState(FakeClock().now),
             pools=FakePools(),
             sessions=FakeSessions(),
+            adaptive=self.adaptive,
         )
         self.session = self.new_session()
 
@@ -191,7 +231,7 @@ def bench() -> Bench:
         ("message retry 00/00-1", "00/00-1 is due now"),
         ("message fail 9", "no message 9 in the queue"),
         ("reroute queue a.test b.test", "3 messages moved to b.test"),
-        ("rebind binding fast", "4 messages will choose their binding again"),
+        ("rebind binding fast", "policy chose the binding of 4 messages again"),
         ("greet moon", "hello moon"),
         ("greet", "policy.lua:3: whom?"),
         ('scriptlet eval "return 1 + 1"', "ran return 1 + 1"),
@@ -237,6 +277,105 @@ def test_the_queue_hears_what_was_asked(bench: Bench) -> None:
         ("fail", "a.test", True),
         ("fail", "a.test", False),
         ("rebind", "fast", "a.test"),
+    ]
+
+
+WOULD = {
+    "config set": "config set retry_interval 9",
+    "config unset": "config unset retry_interval",
+    "config commit": None,
+    "config reload": None,
+    "config writeback": "config writeback /nowhere/x",
+    "write config": "write config /nowhere/x",
+    "flush domain": "flush domain all",
+    "refresh domain": "refresh domain a.test",
+    "fail domain": "fail domain a.test quiet",
+    "message retry": "message retry 00/00-1",
+    "message fail": "message fail 00/00-1",
+    "reroute queue": "reroute queue a.test b.test",
+    "rebind binding": "rebind binding fast",
+    "adaptive override": "adaptive override --all",
+    "adaptive reset": "adaptive reset --domain a.test",
+    "adaptive warmup": "adaptive warmup fast 7",
+    "counter add": "counter add /a 5",
+    "counter increment": "counter increment /a",
+    "counter reset": "counter reset /a",
+    "counter unlink": "counter unlink /a",
+    "reopen logs": "reopen logs",
+    "shutdown": "shutdown",
+}
+
+
+def test_every_command_that_changes_something_has_a_dry_run() -> None:
+    assert {" ".join(command.words) for command in COMMANDS if command.changes} == set(WOULD)
+
+
+@pytest.mark.parametrize("line", filter(None, WOULD.values()))
+@pytest.mark.parametrize("place", ["last", "first"])
+def test_a_dry_run_does_nothing_and_says_what_it_would_do(
+    bench: Bench, line: str, place: str
+) -> None:
+    before = bench.services.configuration.current
+    words = line.split(" ", 2)
+    words.insert(2 if place == "first" else 3, "--dry-run")
+    reply = bench.say(" ".join(words))
+    assert reply.ok and not reply.end, reply
+    assert re.search("would|Would", reply.text)
+    assert bench.services.configuration.current is before
+    assert set(bench.queues.told) <= {("dry",)} and bench.done == [] and bench.adaptive.told == []
+    assert bench.say("counter list").text.endswith("\n0 counters listed.")
+    assert not bench.say("mailq --dry-run").ok and not bench.say("greet moon --dry-run").ok
+
+
+def test_a_dry_run_of_a_transaction_and_of_a_reload(bench: Bench, tmp_path: Any) -> None:
+    bench.say("config begin")
+    bench.say("config set retry_interval 7")
+    reply = bench.say("config commit --dry-run")
+    assert reply.text == "would put in force:\nconfig set retry_interval 7"
+    assert bench.session.transaction is not None
+    bench.say("config rollback")
+    path = tmp_path / "a.conf"
+    path.write_text("retry_interval = 6")
+    assert "would be adopted" in bench.say(f"config reload {path} --dry-run").text
+    path.write_text("retry_interval = never")
+    assert "Reconfigure would fail." in bench.say(f"config reload {path} --dry-run").text
+    assert bench.say("config get retry_interval").text == "Retry_Interval = 5"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("adaptive suspensions", "Binding  Domain  Kind        TTL  Enable  Reason\nfast     a.test  suspension   60       1  421 no"),
+        ("adaptive override", "Overrode 1 entries"),
+        ("adaptive override --domain A.TEST ttl 10", "Overrode 1 entries"),
+        ("adaptive override ttl soon", "SECONDS is a whole number, not `soon`"),
+        ("adaptive override --all --domain a.test", "--all goes without --binding and --domain"),
+        ("adaptive override --domain", "usage: adaptive override [--binding B] [--domain D] | [--all] [enable | ttl SECONDS]"),
+        ("adaptive list", "no option is tuned"),
+        ("adaptive reset --binding fast", "Reset 1 entries"),
+        ("adaptive rules --binding fast --domain a.test", "rules of fast a.test"),
+        ("adaptive rules", "usage: adaptive rules --binding B --domain D"),
+        ("adaptive warmup", "Binding  Age\nfast       9"),
+        ("adaptive warmup fast", "the age of binding fast is 0 s"),
+    ],
+)  # fmt: skip
+def test_adaptive_commands(bench: Bench, line: str, text: str) -> None:
+    assert bench.say(line).text == text
+
+
+def test_adaptive_delivery_hears_what_was_asked(bench: Bench) -> None:
+    for line in (
+        "adaptive override --domain a.test --binding fast enable",
+        "adaptive override ttl 10",
+        "adaptive reset --domain a.test --domain b.test",
+        "adaptive warmup fast 30",
+    ):
+        assert bench.say(line).ok
+    assert bench.adaptive.told == [
+        ("override", (["fast"], ["a.test"]), True, None),
+        ("override", ([], []), False, 10),
+        ("reset", ([], ["a.test", "b.test"])),
+        ("warmup", "fast", 30),
     ]
 
 
