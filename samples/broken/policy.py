@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msys
-from msys.lua import Table, gt
+from msys.lua import Table
 
 # Breaks on purpose: what the sender and the operator see when policy has a mistake.
 
@@ -22,7 +22,7 @@ def validate_data(
     self: msys.Session, msg: msys.Message, ac: msys.Accept, vctx: msys.ValidationContext
 ) -> int:
     wanted = msg.header("X-Size-Limit")[1]
-    if wanted is not None and gt(msg.get_message_size(), size_limit(wanted)):
+    if wanted is not None and msg.get_message_size() > size_limit(wanted):
         vctx.set_code(552, f"5.3.4 too large for {wanted}")
         return msys.core.VALIDATE_DONE
     return msys.core.VALIDATE_CONT

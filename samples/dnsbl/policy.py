@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msys
-from msys.lua import Pattern, Table, cstr, tostring
+from msys.lua import Pattern, Table, tostring
 
 _PATTERN = Pattern("^(%d+)%.(%d+)%.(%d+)%.(%d+)$")
 _IP = Pattern("^([%d%.]+):%d+$")
@@ -18,7 +18,7 @@ ZONE = "bl.example.test"
 def reversed(ip: str) -> str | None:
     a, b, c, d = _PATTERN.match(ip)
     if a is not None:
-        return f"{cstr(d)}.{cstr(c)}.{cstr(b)}.{a}.{ZONE}"
+        return f"{d}.{c}.{b}.{a}.{ZONE}"
     return None  # not an IPv4 address
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msys
-from msys.lua import Table, cstr, ipairs, length, string
+from msys.lua import Table, ipairs, string
 
 # Mail must say who wrote it and when; a spam mark set upstream is believed.
 
@@ -17,7 +17,7 @@ REQUIRED = Table.array("From", "Date")
 # The first required header that is absent, or nothing.
 def missing(msg: msys.Message) -> Any:
     for _, name in ipairs(REQUIRED):
-        if length(msg.header(name)) == 0:
+        if len(msg.header(name)) == 0:
             return name
     return None
 
@@ -26,8 +26,8 @@ def validate_data(
     self: msys.Session, msg: msys.Message, ac: msys.Accept, vctx: msys.ValidationContext
 ) -> int:
     name = missing(msg)
-    if name is not None and name is not False:
-        vctx.set_code(550, f"5.6.0 a {cstr(name)} header is required")
+    if name is not None:
+        vctx.set_code(550, f"5.6.0 a {name} header is required")
         return msys.core.VALIDATE_DONE
     flag = msg.header("X-Spam-Flag")[1]
     if flag is not None and string.upper(flag) == "YES":

@@ -13,10 +13,12 @@ from lua2py.facts.kinds import (
     BOOLEAN,
     NIL,
     NUMBER,
+    PLACE,
     SMALL,
     STRING,
     TABLE,
     Kind,
+    Site,
     of_words,
     userdata,
 )
@@ -43,7 +45,8 @@ ARGUMENTS: dict[str, Kind] = {
     "now": NUMBER,
 }
 
-STRINGS = TABLE.of(STRING)
+# Lists that are made for each call.
+STRINGS = Kind(TABLE.bits, sites=frozenset((Site(keys=PLACE, values=STRING, ordered=True),)))
 
 # What one documented form of a method gives, where one row stands for several: by number of arguments.
 FORMS: dict[tuple[str, str], dict[int, tuple[Kind, ...]]] = {

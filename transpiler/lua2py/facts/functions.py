@@ -152,7 +152,9 @@ def _bind(
         return
     known = facts.functions[function]
     known.symbol = symbol
-    known.closed = symbol.only_called
+    lent = [read for read in symbol.reads if read not in symbol.callees]
+    known.lent = [call for read in lent if (call := borrower(facts, read)) is not None]
+    known.closed = len(known.lent) == len(lent)
     facts.by_symbol[symbol] = known
 
 
@@ -248,6 +250,27 @@ def _own_key_uses(facts: Facts, symbol: Symbol, lent: set[tree.Node]) -> Counter
     return found
 
 
+def borrower(facts: Facts, function: tree.Expr) -> tree.Call | None:
+    """The call of `table.sort` or `string.gsub` that a function is given to, and that calls it before it returns."""
+    call = facts.scopes.index.parents[function]
+    if isinstance(call, tree.Call) and function in call.args:
+        name = facts.paths.function(call.function)
+        if (name, call.args.index(function)) in (("table.sort", 1), ("string.gsub", 2)):
+            return call
+    return None
+
+
+def passed_by(call: tree.Call) -> int | None:
+    """How many arguments such a call passes; None when only the run can tell."""
+    match call.args:
+        case [_, _]:
+            return 2  # of `table.sort`
+        case [_, tree.String(value=pattern), *_]:
+            captures = patterns.captures_of(pattern)
+            return None if captures is None else max(captures, 1)
+    return None
+
+
 def _find_callbacks(facts: Facts) -> None:
     """How many arguments library functions pass to the functions that are given to them."""
     for node in facts.scopes.index.of(tree.Call):
@@ -255,8 +278,12 @@ def _find_callbacks(facts: Facts) -> None:
             continue
         name = facts.paths.function(node.function)
         match name, node.args:
-            case "table.sort", [_, tree.Function() as function]:
-                facts.functions[function].given = 2
+            case ("table.sort", [_, tree.Function() as function]) | (
+                "string.gsub",
+                [_, _, tree.Function() as function, *_],
+            ):
+                facts.functions[function].given = passed_by(node)
+                facts.functions[function].lent = [node]
             case "pcall", [tree.Function() as function, *rest] if not rest or not is_multiple(
                 rest[-1]
             ):
@@ -344,6 +371,10 @@ def _settle_arguments(facts: Facts, known: FunctionFacts) -> None:
     """Whether the signature can be exactly the parameters, and which of them every call passes."""
     width = len(known.node.params)
     least, exact = width, not known.node.vararg
+    for call in known.lent:
+        passed = passed_by(call)
+        exact = exact and passed is not None and passed <= width
+        least = min(least, passed or 0)
     for call in known.calls:
         count: int | None = len(call.args)
         if call.args and is_multiple(call.args[-1]):

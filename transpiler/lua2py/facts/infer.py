@@ -7,13 +7,15 @@ join of all assignments. Records into `Facts.kinds`; changes nothing else.
 from __future__ import annotations
 
 from lua2py import tree
-from lua2py.facts import catalogue, kinds, library, patterns
+from lua2py.facts import catalogue, contents, kinds, library, patterns
+from lua2py.facts.contents import Contents
 from lua2py.facts.functions import given_count, is_multiple
-from lua2py.facts.kinds import ANY, NIL, NOTHING, NUMBER, SMALL, STRING, TABLE, Kind
+from lua2py.facts.kinds import ANY, NIL, NOTHING, NUMBER, SMALL, STRING, TABLE, Kind, Site
 from lua2py.facts.narrow import narrowed
-from lua2py.facts.operators import binary_kind, unary_kind
+from lua2py.facts.operators import binary_kind, counted, unary_kind
 from lua2py.facts.store import Facts, FunctionFacts
 from lua2py.scopes import Symbol
+from lua2py.walk import nodes
 
 Env = dict[Symbol, Kind]
 MOST_ROUNDS = 40  # the lattice is finite and kinds only grow: reached by no program so far
@@ -25,12 +27,20 @@ class Infer:
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.scopes = facts.scopes
-        self.changes = 0
+        self.contents = Contents(facts.sites)
         self.walked: dict[
             tree.Stat, tuple[Env, int, Env | None]
         ] = {}  # each loop's last start, and what it gave
         self.function: FunctionFacts | None = None
         self.exits: list[list[Env]] = []  # of each loop we are in: what holds at its breaks
+
+    @property
+    def changes(self) -> int:
+        """How often something new was learnt."""
+        return self.contents.changes
+
+    def learn(self) -> None:
+        self.contents.changes += 1
 
     def run(self) -> None:
         for _ in range(MOST_ROUNDS):
@@ -53,18 +63,18 @@ class Infer:
         old = self.facts.symbols.get(symbol, NOTHING)
         if old | kind != old:
             self.facts.symbols[symbol] = old | kind
-            self.changes += 1
+            self.learn()
 
     def bind(self, symbol: Symbol, kind: Kind, env: Env) -> None:
-        if symbol not in self.facts.read_only:
-            kind = kind.forgetful()
+        if symbol.is_global and symbol not in self.facts.private:
+            self.contents.escape(kind)
         self.grow(symbol, kind)
         if self.flows(symbol):
             env[symbol] = kind
+        if symbol in self.facts.mates:
+            env.pop(self.facts.mates[symbol].intact, None)
 
     def declare(self, param: tree.Param, kind: Kind, env: Env) -> None:
-        if self.scopes.of(param) not in self.facts.read_only:
-            kind = kind.forgetful()
         self.facts.kinds[param] = kind
         self.bind(self.scopes.of(param), kind, env)
 
@@ -98,7 +108,9 @@ class Infer:
                 return kinds.TRUE if value else kinds.FALSE
             case tree.Number(value=number):
                 whole = isinstance(number, int)
-                return (SMALL if abs(number) < 2**31 else kinds.WHOLE) if whole else kinds.FLOAT
+                if not whole:
+                    return kinds.FLOAT
+                return (SMALL if abs(number) < 2**31 else kinds.WHOLE).between(number, number)
             case tree.String():
                 return STRING
             case tree.Vararg():
@@ -124,17 +136,25 @@ class Infer:
                 return binary_kind(node, left, right, self.facts)
             case tree.Paren(inner=inner):
                 return self.value(inner, env)
-            case tree.TableConstructor(fields=fields):
-                for entry in fields:
-                    if entry.key is not None:
-                        self.value(entry.key, env)
-                    self.value(entry.value, env)
-                return TABLE
+            case tree.TableConstructor():
+                return self.constructor(node, env)
         return ANY
+
+    def constructor(self, node: tree.TableConstructor, env: Env) -> Kind:
+        entries: list[tuple[tree.Field, Kind, Kind | None]] = []
+        for entry in node.fields:
+            key = kinds.PLACE if entry.key is None else self.value(entry.key, env)
+            entries.append((entry, key, self.value(entry.value, env)))
+        if node.fields and node.fields[-1].key is None and is_multiple(node.fields[-1].value):
+            entry = node.fields[-1]
+            last = self.expand(entry.value)
+            rest = [None] if last is None else last
+            entries[-1:] = [(entry, kinds.PLACE, kind) for kind in rest]
+        return self.contents.constructed(node, entries)
 
     def index(self, node: tree.Index, env: Env) -> Kind:
         receiver = self.value(node.object, env)
-        self.value(node.key, env)
+        key = self.value(node.key, env)
         path = self.facts.paths.of(node)
         if path is not None:
             name = ".".join(path)
@@ -145,45 +165,22 @@ class Infer:
             if catalogue.is_constant(name):
                 return kinds.SMALL
         if isinstance(node.key, tree.String) and receiver.userdata_class:
-            return catalogue.properties().get((receiver.userdata_class, node.key.value), ANY)
-        if isinstance(node.object, tree.Name):
-            symbol = self.scopes.of(node.object)
-            if symbol in self.facts.record_only:
-                return self.facts.elements.get(symbol, NOTHING).softened() | NIL
-        element = receiver.element
-        return ANY if element is None or not receiver.within(TABLE | NIL) else element
+            found = catalogue.properties().get((receiver.userdata_class, node.key.value), ANY)
+            return found.made_at(kinds.TABLE.sites) if found.sites else found
+        return self.contents.read(receiver, node.key, key)
 
-    def hold(self, symbol: Symbol, kind: Kind) -> None:
-        """A table that is only ever indexed holds a value of this kind from now on."""
-        old = self.facts.elements.get(symbol, NOTHING)
-        kind = kind.without(NIL).forgetful()
-        if old | kind != old:
-            self.facts.elements[symbol] = old | kind
-            self.changes += 1
+    def store(self, target: tree.Expr, kind: Kind, value: tree.Node) -> None:
+        """`object[key] = value`, of whose parts the kinds are known."""
+        if isinstance(target, tree.Index):
+            receiver, key = self.facts.kinds[target.object], self.facts.kinds[target.key]
+            at_end = appends(target) and not receiver.sites & self.shrinking(value)
+            self.contents.store(receiver, target.key, key, kind, at_end)
 
-    def hold_stored(self, target: tree.Expr, kind: Kind) -> None:
-        """`T[k] = v`."""
-        if isinstance(target, tree.Index) and isinstance(target.object, tree.Name):
-            symbol = self.scopes.of(target.object)
-            if symbol in self.facts.record_only:
-                self.hold(symbol, kind)
-
-    def strangers(self, symbol: Symbol) -> None:
-        """What was taken for captures comes from no match of a string: the results say nothing of each other."""
-        if symbol in self.facts.mates:
-            del self.facts.mates[symbol]
-            self.changes += 1
-
-    def hold_fields(self, param: tree.Param, value: tree.Expr) -> None:
-        symbol = self.scopes.of(param)
-        if symbol in self.facts.record_only and isinstance(value, tree.TableConstructor):
-            given = [self.facts.kinds.get(entry.value, NOTHING) for entry in value.fields]
-            for kind in given:
-                self.hold(symbol, kind)
-            if all(kind.truthy for kind in given):
-                self.facts.whole.add(symbol)
-            else:
-                self.facts.whole.discard(symbol)
+    def shrinking(self, value: tree.Node) -> frozenset[Site]:
+        """Tables that may have got shorter since Lua measured them, if computing a value does it."""
+        if not any(isinstance(part, tree.Call | tree.Invoke) for part in nodes(value)):
+            return frozenset()
+        return frozenset(site for site in self.facts.sites.values() if site.shrinks)
 
     def logic(self, node: tree.Binary, env: Env) -> Kind:
         left = self.value(node.left, env)
@@ -203,6 +200,10 @@ class Infer:
             receiver = self.value(node.object, env)
             self.arguments(node.args, env)
             found = self.method(receiver, node.name, node)
+            if receiver.within(STRING):
+                self.lend_to(f"string.{node.name}", [node.object, *node.args])
+            elif receiver.bits:
+                self.contents.escape(receiver, *self.given(node.args))
             if found is not None:
                 self.facts.methods[node] = found
             return found
@@ -210,25 +211,80 @@ class Infer:
         given = self.arguments(node.args, env)
         name = self.facts.paths.function(node.function)
         if name is not None:
+            self.lend_to(name, node.args)
             return self.documented(name, node)
         known = self.facts.callee(node)
-        if known is None:
-            return None
-        if known.closed:
-            self.pass_arguments(known, given)
-        if known.arity is None:
+        if known is None or not known.closed:
+            self.contents.escape(*self.given(node.args))
+        else:
+            self.pass_arguments(known, node.args, given)
+        if known is None or known.arity is None:
             return None
         return tuple(self.results_of(known, known.arity))
+
+    def given(self, args: list[tree.Expr]) -> list[Kind]:
+        """The kinds of arguments that have been looked at; of what a call at the end gives, the first.
+
+        The others come out of functions that don't give followed tables away.
+        """
+        found = [self.facts.kinds[arg] for arg in args]
+        last = self.expand(args[-1]) if args else None
+        return found if last is None else [*found[:-1], *last]
+
+    def lend_to(self, name: str, args: list[tree.Expr]) -> None:
+        """What a documented function does to the tables and functions that it is given."""
+        given = self.given(args)
+        match name:
+            case "table.insert" if 2 <= len(given) <= 3 and not is_multiple(args[-1]):
+                at_front = isinstance(args[1], tree.Number) and args[1].value == 1
+                key = kinds.SMALL if len(given) == 3 else kinds.PLACE
+                appended = len(given) == 2 or at_front
+                self.contents.store(given[0], None, key, given[-1], appended)
+            case "table.remove" | "table.sort" if given:
+                for site in given[0].sites:
+                    self.contents.disturb(site, shrinks=name == "table.remove")
+                if name == "table.sort" and len(args) > 1:
+                    element = self.contents.elements(given[0])
+                    if not contents.is_list(given[0]):
+                        element |= kinds.ABSENT
+                    self.lend_function(args[1], [element, element])
+            case "string.gsub" if len(args) >= 3:
+                self.lend_function(args[2], captured(args[1]))
+            case "assert" if not is_multiple(args[-1]):
+                pass  # they are its results
+            case _ if name in contents.HANDING_OUT:
+                self.contents.hand_out(*given)
+            case _ if name not in contents.LOOKING:
+                self.contents.escape(*given)
+
+    def lend_function(self, node: tree.Expr, given: list[Kind] | None) -> None:
+        """A function of this chunk that a library function calls with these."""
+        known: FunctionFacts | None = None
+        if isinstance(node, tree.Function):
+            known = self.facts.functions[node]
+        elif isinstance(node, tree.Name):
+            known = self.facts.by_symbol.get(self.scopes.of(node))
+        if known is not None and known.is_seen:
+            self.pass_arguments(known, [], given)
 
     def method(self, receiver: Kind, name: str, node: tree.Invoke) -> tuple[Kind, ...] | None:
         if receiver.userdata_class:
             if (receiver.userdata_class, name) not in catalogue.methods():
                 return None
-            return catalogue.method_results(receiver.userdata_class, name, given_count(node.args))
+            found = catalogue.method_results(receiver.userdata_class, name, given_count(node.args))
+            return self.told_apart(node, found)
         if receiver.within(STRING) and f"string.{name}" in library.FUNCTIONS:
             found = pattern_results(f"string.{name}", [node.object, *node.args])
             return found or library.FUNCTIONS[f"string.{name}"].results
         return None
+
+    def told_apart(
+        self, node: tree.Expr, results: tuple[Kind, ...] | None
+    ) -> tuple[Kind, ...] | None:
+        """The results of a documented function, the tables among them known as this call's."""
+        if results is None:
+            return None
+        return tuple(self.contents.called(node, place, kind) for place, kind in enumerate(results))
 
     def documented(self, name: str, node: tree.Call) -> tuple[Kind, ...] | None:
         if name in library.FUNCTIONS:
@@ -251,6 +307,8 @@ class Infer:
                 return (self.facts.kind(node.args[0]),)
             if name == "select" and node.args and isinstance(node.args[0], tree.String):
                 return (SMALL,)
+            if name == "table.remove" and node.args:
+                return (self.contents.elements(self.facts.kinds[node.args[0]]).softened() | NIL,)
             if name == "assert" and node.args:
                 rest = node.args[1:]
                 if not any(is_multiple(arg) for arg in node.args[-1:]):
@@ -260,7 +318,7 @@ class Infer:
                         *(self.facts.kind(arg) for arg in rest),
                     )
             return library.FUNCTIONS[name].results
-        return catalogue.function_results(name, given_count(node.args))
+        return self.told_apart(node, catalogue.function_results(name, given_count(node.args)))
 
     def results_of(self, known: FunctionFacts, arity: int) -> list[Kind]:
         results = known.results or [NOTHING] * arity
@@ -292,21 +350,27 @@ class Infer:
             return self.results_of(known, known.arity)
         return [self.facts.kinds.get(node, NOTHING)]
 
-    def pass_arguments(self, known: FunctionFacts, given: list[Kind] | None) -> None:
-        for place, param in enumerate(known.node.params):
+    def pass_arguments(
+        self, known: FunctionFacts, args: list[tree.Expr], given: list[Kind] | None
+    ) -> None:
+        """A call of a function of this chunk. given: the kinds of args; None when their number isn't known."""
+        if given is None:
+            self.contents.escape(*self.given(args))
+        else:
+            self.contents.escape(*given[len(known.node.params) :])
+        for place in range(len(known.node.params)):
             if given is None:
                 kind = ANY
             else:
                 kind = given[place] if place < len(given) else NIL
-            self.grow_param(known, place, param, kind)
+            self.grow_param(known, place, kind)
 
-    def grow_param(self, known: FunctionFacts, place: int, param: tree.Param, kind: Kind) -> None:
+    def grow_param(self, known: FunctionFacts, place: int, kind: Kind) -> None:
         while len(known.params) <= place:
             known.params.append(NOTHING)
-        kind = kind.forgetful()
         if known.params[place] | kind != known.params[place]:
             known.params[place] |= kind
-            self.changes += 1
+            self.learn()
 
     # --- functions ----------------------------------------------------------------------------------------
 
@@ -326,8 +390,9 @@ class Infer:
         self.function, self.exits = outer, exits
 
     def param_kind(self, known: FunctionFacts, place: int) -> Kind:
-        if known.closed and known.calls:
-            return known.params[place] if place < len(known.params) else NOTHING
+        if known.is_seen:
+            found = known.params[place] if place < len(known.params) else NOTHING
+            return found.annotated()
         if known.callout is not None:
             arguments = catalogue.callout_arguments(known.callout.name)
             if place == 0:
@@ -339,15 +404,18 @@ class Infer:
 
     def give(self, known: FunctionFacts, values: list[Kind]) -> None:
         """One way out of a function."""
+        if not known.closed or known.arity is None:
+            self.contents.escape(*values)
         if known.arity is None:
             return
+        self.contents.escape(*values[known.arity :])
         for place in range(known.arity):
             kind = values[place] if place < len(values) else NIL
             while len(known.results) <= place:
                 known.results.append(NOTHING)
             if known.results[place] | kind != known.results[place]:
                 known.results[place] |= kind
-                self.changes += 1
+                self.learn()
 
     # --- statements ---------------------------------------------------------------------------------------
 
@@ -373,10 +441,9 @@ class Infer:
                     if self.scopes.of(param) in self.facts.dropped:
                         continue
                     self.declare(param, kind, env)
-                    if not kind.within(STRING | SMALL | NIL):
-                        self.strangers(self.scopes.of(param))
-                for param, value in zip(names, values, strict=False):
-                    self.hold_fields(param, value)
+                match_ = self.facts.mates.get(self.scopes.of(names[-1]))
+                if match_ is not None and all(k.within(STRING | SMALL | NIL) for k in given):
+                    env[match_.intact] = NIL
             case tree.Assign(targets=targets, values=values):
                 for target in targets:
                     if isinstance(target, tree.Index):
@@ -384,7 +451,7 @@ class Infer:
                         self.value(target.key, env)
                 given = self.values(values, len(targets), env)
                 for target, kind in zip(targets, given, strict=True):
-                    self.hold_stored(target, kind)
+                    self.store(target, kind, values[0] if len(values) == 1 else node)
                     if isinstance(target, tree.Name):
                         self.facts.kinds[target] = kind
                         first = self.facts.first_writes.get(target)
@@ -400,7 +467,7 @@ class Infer:
                 elif isinstance(target, tree.Index):
                     self.value(target.object, env)
                     self.value(target.key, env)
-                    self.hold_stored(target, kinds.FUNCTION)
+                    self.store(target, kinds.FUNCTION, function)
                 self.value(function, env)
             case tree.CallStat(call=call):
                 self.value(call, env)
@@ -413,8 +480,10 @@ class Infer:
             case tree.Return(values=values):
                 if self.function is None or self.function.arity is None:
                     self.arguments(values, env)
+                    self.contents.escape(*self.given(values))
                 else:
-                    self.give(self.function, self.values(values, self.function.arity, env))
+                    wanted = max(self.function.arity, len(values))
+                    self.give(self.function, self.values(values, wanted, env))
                 return None
             case tree.Break():
                 if self.exits:
@@ -470,7 +539,12 @@ class Infer:
                     if bound is not None:
                         self.value(bound, env)
             case tree.GenericFor(values=values):
+                table = self.walked_table(node)
+                if table is not None:
+                    self.value(table[1], env)
+                    return
                 self.arguments(values, env)
+                self.contents.escape(*self.given(values))
 
     def turn(self, node: tree.Stat, env: Env) -> tuple[Env | None, Env | None]:
         """One turn: what holds at its end, and what holds where the loop is left other than by break."""
@@ -502,18 +576,23 @@ class Infer:
         start = self.facts.kinds[node.start]
         step = self.facts.kinds[node.step] if node.step else SMALL
         stop = self.facts.kinds[node.stop]
-        if start.within(SMALL) and step.within(SMALL):
-            return SMALL if stop.within(SMALL) else kinds.WHOLE
         if start.within(kinds.WHOLE) and step.within(kinds.WHOLE):
-            return kinds.WHOLE
+            small = start.within(SMALL) and step.within(SMALL) and stop.within(SMALL)
+            return counted(SMALL if small else kinds.WHOLE, start, stop, step)
         return NUMBER
 
     def iterated(self, node: tree.GenericFor) -> list[Kind]:
         """The kinds of a generic `for`'s names."""
         found = [ANY] * len(node.names)
+        table = self.walked_table(node)
+        if table is not None:
+            walked, kind = table[0], self.facts.kinds[table[1]]
+            if walked == "ipairs":
+                pair = (kinds.PLACE, self.contents.elements(kind))
+            else:
+                pair = self.contents.walked(kind)
+            return [*pair, *found][: len(found)]
         match node.values:
-            case [tree.Call(function=tree.Name(id="ipairs") as function)] if self.is_base(function):
-                found[0] = SMALL
             case [tree.Call(function=function)] if (
                 self.facts.paths.function(function) == "string.gmatch"
             ):
@@ -523,6 +602,18 @@ class Infer:
             ):
                 found = [STRING | SMALL | NIL] * len(found)
         return found
+
+    def walked_table(self, node: tree.GenericFor) -> tuple[str, tree.Expr] | None:
+        """The table that a loop over `pairs` or `ipairs` walks, and which of them."""
+        match node.values:
+            case [
+                tree.Call(
+                    function=tree.Name(id="pairs" | "ipairs" as word) as function, args=[table]
+                )
+            ]:
+                if self.is_base(function) and len(node.names) <= 2:
+                    return word, table
+        return None
 
     def is_base(self, name: tree.Name) -> bool:
         """Whether a name is the function of the base library that it names."""
@@ -545,6 +636,29 @@ def pattern_results(name: str, args: list[tree.Expr]) -> tuple[Kind, ...] | None
     return None
 
 
+def appends(target: tree.Index) -> bool:
+    """`t[#t + 1]`."""
+    match target:
+        case tree.Index(
+            object=tree.Name(id=name),
+            key=tree.Binary(
+                op="+",
+                left=tree.Unary(op="#", operand=tree.Name(id=measured)),
+                right=tree.Number(value=1),
+            ),
+        ):
+            return name == measured
+    return False
+
+
+def captured(pattern: tree.Expr) -> list[Kind] | None:
+    """What `gsub` passes to a function for each match of a literal pattern."""
+    if not isinstance(pattern, tree.String) or patterns.captures_of(pattern.value) is None:
+        return None
+    found = patterns.positions(pattern.value)
+    return [kinds.LENGTH if position else STRING for position in found] or [STRING]
+
+
 def joined(ends: list[Env | None]) -> Env | None:
     """What holds where several ways meet; names that only some of them have are gone out of scope."""
     reached = [env for env in ends if env is not None]
@@ -564,7 +678,7 @@ def joined(ends: list[Env | None]) -> Env | None:
 def infer(facts: Facts) -> None:
     """Fill `facts.kinds`, `facts.symbols`, and the parameters and results of functions."""
     facts.symbols.clear()
-    facts.elements.clear()
+    facts.sites.clear()
     for known in facts.functions.values():
         known.params, known.results = [], []
     Infer(facts).run()

@@ -89,7 +89,10 @@ def _keep(facts: Facts, name: tree.Name, env: Env, kind: Kind) -> None:
 def _keep_mates(facts: Facts, symbol: Symbol, env: Env) -> None:
     """The other captures of the same match are there when this one is, and absent when it is."""
     kind = env[symbol]
-    for mate in facts.mates.get(symbol, ()):
+    match = facts.mates.get(symbol)
+    if match is None or match.intact not in env:
+        return
+    for mate in match.names:
         if mate in env and not kind.meets(kinds.NIL):
             env[mate] = env[mate].without(kinds.NIL)
         elif mate in env and kind.within(kinds.NIL):

@@ -21,6 +21,11 @@ def has_positions(pattern: str) -> bool:
     return any(_scan(pattern) or ())
 
 
+def positions(pattern: str) -> list[bool]:
+    """For each capture of a well-formed pattern, whether it is a position."""
+    return _scan(pattern) or []
+
+
 def _scan(pattern: str) -> list[bool] | None:
     """For each capture, whether it is a position."""
     found: list[bool] = []

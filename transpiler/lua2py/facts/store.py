@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lua2py import tree
-from lua2py.facts.kinds import ANY, NOTHING, Kind
+from lua2py.facts.kinds import ANY, NOTHING, Kind, Site
 from lua2py.facts.paths import Paths
 from lua2py.scopes import Scopes, Symbol
 from msys.catalog import Callout
@@ -44,8 +44,24 @@ class FunctionFacts:
     given: int | None = (
         None  # an anonymous one: how many arguments the library function it goes to will pass
     )
+    lent: list[tree.Call] = field(default_factory=list)  # library calls that it is given to
     params: list[Kind] = field(default_factory=list)
     results: list[Kind] = field(default_factory=list)  # when arity is known
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether every call of it is known: this file's own, or of a library function that says what it passes."""
+        return (
+            bool(self.lent) and self.symbol is None or self.closed and bool(self.calls or self.lent)
+        )
+
+
+@dataclass(eq=False, slots=True)
+class Match:
+    """Names that the captures of one match are given to: all nil, or none, as long as all hold what it gave."""
+
+    names: tuple[Symbol, ...]
+    intact: Symbol  # stands among the kinds of the moment for that long
 
 
 @dataclass(slots=True)
@@ -75,22 +91,8 @@ class Facts:
     arg_symbols: dict[tree.Function, Symbol] = field(
         default_factory=dict
     )  # where 5.0's `arg` table is used
-    mates: dict[Symbol, frozenset[Symbol]] = field(
-        default_factory=dict
-    )  # captures of one match: all nil, or none
-    record_only: set[Symbol] = field(
-        default_factory=set
-    )  # tables made here that are only ever indexed
-    read_only: set[Symbol] = field(
-        default_factory=set
-    )  # names of tables that nothing is stored into through them
-    string_keyed: set[Symbol] = field(
-        default_factory=set
-    )  # of record_only: every key is a string constant
-    whole: set[Symbol] = field(
-        default_factory=set
-    )  # of record_only: its constructor gives no nil and no false
-    elements: dict[Symbol, Kind] = field(default_factory=dict)  # of record_only: what they hold
+    mates: dict[Symbol, Match] = field(default_factory=dict)  # of each name of a match, the match
+    sites: dict[tuple[tree.Node, int], Site] = field(default_factory=dict)  # where tables are made
     early: set[Symbol] = field(
         default_factory=set
     )  # private globals that the main block assigns before any use

@@ -202,6 +202,8 @@ class Context:
                 return f"local '{name}'" if symbol.owner is self.owner else f"upvalue '{name}'"
             case tree.Index(key=tree.String(value=key)):
                 return f"field '{key}'"
+            case tree.Index():
+                return "field '?'"
             case tree.Binary(op="and", left=tree.String() | tree.Number(), right=right):
                 return self.describe(right)
             case tree.Paren(inner=inner) if not isinstance(inner, tree.Call | tree.Invoke):

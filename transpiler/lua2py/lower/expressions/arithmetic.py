@@ -6,6 +6,7 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import kinds
+from lua2py.facts.contents import is_list
 from lua2py.facts.operators import is_small_constant, native, numbers
 from lua2py.lower import build
 from lua2py.lower.context import Context
@@ -62,7 +63,7 @@ def is_native(ctx: Context, node: tree.Binary) -> bool:
 
 
 def _multiplies(ctx: Context, node: tree.Binary) -> bool:
-    if not numbers(ctx.kind(node.left), ctx.kind(node.right)):
+    if not numbers(ctx.kind(node.left).settled, ctx.kind(node.right).settled):
         return False
     if node.op == "*":
         if ctx.kind(node.left).equals(kinds.FLOAT) or ctx.kind(node.right).equals(kinds.FLOAT):
@@ -106,7 +107,7 @@ def lower_unary(ctx: Context, node: tree.Unary) -> ast.expr:
     kind = ctx.kind(node.operand)
     operand = ctx.value(node.operand)
     if node.op == "#":
-        native = kind.within(kinds.STRING)
+        native = kind.settled.within(kinds.STRING) or is_list(kind)
         return ctx.mark(
             build.call(build.name("len") if native else ctx.lua("length"), operand), node, what
         )

@@ -23,7 +23,7 @@ _PLAIN = kinds.STRING | kinds.FUNCTION | kinds.THREAD | kinds.NIL
 def lower_comparison(ctx: Context, node: tree.Binary) -> ast.expr:
     if node.op in ("==", "~="):
         return ctx.mark(_equality(ctx, node), node)
-    left, right = ctx.kind(node.left), ctx.kind(node.right)
+    left, right = ctx.kind(node.left).settled, ctx.kind(node.right).settled
     operator, helper = _ORDER[node.op]
     what = [ctx.describe(node.left), ctx.describe(node.right)]
     one, other = ctx.value(node.left), ctx.value(node.right)

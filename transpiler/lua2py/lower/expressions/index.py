@@ -6,6 +6,7 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import catalogue, kinds
+from lua2py.facts.contents import is_followed, takes_any_key
 from lua2py.facts.kinds import Kind, annotation
 from lua2py.lower import build
 from lua2py.lower.context import Context
@@ -31,16 +32,11 @@ def lower_index(ctx: Context, node: tree.Index) -> ast.expr:
         if (receiver.userdata_class, node.key.value) in catalogue.properties():
             made = build.attribute(present(ctx, node.object), node.key.value)
             return ctx.mark(made, node, what)
-    if reads_natively(receiver, node.key, ctx.kind(node.key)) or is_record(ctx, node.object):
+    if reads_natively(receiver, node.key, ctx.kind(node.key)):
         made = build.subscript(present(ctx, node.object), ctx.value(node.key))
         return ctx.mark(made, node, what)
     object_, key = ctx.value(node.object), ctx.value(node.key)
     return ctx.mark(build.call(ctx.lua("index"), object_, key), node, what)
-
-
-def is_record(ctx: Context, node: tree.Expr) -> bool:
-    """A table made here of which every key is a string constant: any other key just finds nothing."""
-    return isinstance(node, tree.Name) and ctx.facts.scopes.of(node) in ctx.facts.string_keyed
 
 
 def is_field(ctx: Context, node: tree.Index) -> bool:
@@ -56,7 +52,7 @@ def present(ctx: Context, node: tree.Expr, operation: str = "") -> ast.expr:
     would ask."""
     value = ctx.value(node)
     kind = ctx.kind(node)
-    if kind.meets(kinds.NIL) and not kind.soft and annotation(kind) != "Any":
+    if kind.meets(kinds.NIL) and not kind.unseen_nil and annotation(kind) != "Any":
         what = ctx.describe(node)
         args = [build.constant(text) for text in ((what, operation) if operation else (what,))]
         return ctx.mark(build.call(ctx.lua("nonnil"), value, *args), node, what)
@@ -71,6 +67,8 @@ def reads_natively(receiver: Kind, key: tree.Expr, key_kind: Kind) -> bool:
     """
     if isinstance(key, tree.String):
         return receiver.meets(_INDEXABLE)
+    if takes_any_key(receiver, key_kind):
+        return True
     return receiver.within(_INDEXABLE) and key_kind.within(_READ_KEYS)
 
 
@@ -81,4 +79,6 @@ def stores_natively(ctx: Context, target: tree.Index, value: Kind) -> bool:
     """
     if not ctx.kind(target.key).within(_WRITE_KEYS):
         return False
-    return not value.meets(kinds.NIL) or not ctx.facts.mentions("__index", "__newindex")
+    if not value.meets(kinds.NIL) or is_followed(ctx.kind(target.object)):
+        return True
+    return not ctx.facts.mentions("__index", "__newindex")

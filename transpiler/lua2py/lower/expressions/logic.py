@@ -10,6 +10,7 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import kinds
+from lua2py.facts.contents import is_true_throughout, takes_any_key
 from lua2py.lower import build
 from lua2py.lower.context import Context
 
@@ -79,12 +80,11 @@ def _with_default(ctx: Context, node: tree.Binary) -> ast.expr | None:
         case tree.Binary(
             op="or", left=tree.Index(object=tree.Name() as name, key=key), right=right
         ):
-            symbol = ctx.facts.scopes.of(name)
-            facts = ctx.facts
+            table = ctx.kind(name)
             if (
-                symbol in facts.read_only
-                and symbol in facts.whole
-                and (symbol in facts.string_keyed or ctx.kind(key).within(kinds.STRING))
+                table.within(kinds.TABLE)
+                and is_true_throughout(table)
+                and takes_any_key(table, ctx.kind(key))
                 and isinstance(right, tree.String | tree.Number | tree.Boolean)
             ):
                 get = build.attribute(ctx.value(name), "get")

@@ -169,7 +169,7 @@ def _early_type(ctx: Context, symbol: Symbol) -> ast.expr:
 
 def _required(known: FunctionFacts) -> int:
     """How many parameters have no default."""
-    if known.closed and known.calls:
+    if known.is_seen and known.symbol is not None:
         return known.fewest
     if known.callout is not None:
         return min(len(known.node.params), len(known.callout.arguments) + 1)

@@ -100,6 +100,10 @@ def _beyond(ctx: Context, stop: tree.Expr, by: int) -> ast.expr:
             left
         ).within(kinds.WHOLE):
             return ctx.value(left)
+        case tree.Binary(op="+", left=left, right=tree.Number(value=int() as value)) if (
+            by == 1 and ctx.kind(left).within(kinds.WHOLE)
+        ):
+            return build.binary(ctx.value(left), ast.Add(), build.constant(value + 1))
     return build.binary(ctx.value(stop), ast.Add() if by > 0 else ast.Sub(), build.constant(1))
 
 
