@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -63,16 +64,21 @@ class Sockets:
 
 
 def inherited(environment: Mapping[str, str], process: int) -> list[Handed]:
-    """The sockets that LISTEN_FDS announces to this process; see sd_listen_fds(3)."""
+    """The sockets that LISTEN_FDS announces to this process; see sd_listen_fds(3). CannotStart when one is none."""
     if environment.get("LISTEN_PID") != str(process):
         return []
     count = int(environment.get("LISTEN_FDS", "0"))
     names = environment.get("LISTEN_FDNAMES", "").split(":")
+    descriptors = range(FIRST_HANDED, FIRST_HANDED + count)
+    for descriptor in descriptors:
+        if not _is_socket(descriptor):
+            raise CannotStart(
+                f"LISTEN_FDS={count} announces open sockets, and descriptor {descriptor} is no socket"
+            )
     found = []
-    for number in range(count):
-        descriptor = FIRST_HANDED + number
+    for at, descriptor in enumerate(descriptors):
         os.set_inheritable(descriptor, False)
-        name = names[number] if number < len(names) else ""
+        name = names[at] if at < len(names) else ""
         found.append(Handed(name or "unknown", socket.socket(fileno=descriptor)))
     return found
 
@@ -80,6 +86,13 @@ def inherited(environment: Mapping[str, str], process: int) -> list[Handed]:
 def without_path(settings: ListenSettings) -> ListenSettings:
     """Settings for a socket whose path belongs to somebody else, who takes it away at the end."""
     return replace(settings, unix_path="")
+
+
+def _is_socket(descriptor: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    except OSError:
+        return False
 
 
 def _fits(handed: Handed, settings: ListenSettings) -> bool:

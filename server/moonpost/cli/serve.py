@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
+from collections.abc import Coroutine
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import click
 
 from moonpost.app.server import Server
-from moonpost.app.starting import reason
+from moonpost.app.sockets import inherited
+from moonpost.app.starting import CannotStart, reason
+from moonpost.app.systemd import Manager, forget
 from moonpost.config.diagnostics import ConfigurationError, is_error
 from moonpost.config.model import Config, load
 from moonpost.config.validate import validate
+
+NOBODY = Manager({}, 0)
 
 
 @click.command()
@@ -32,8 +38,15 @@ def command(compiled: bool, config: Path) -> None:
             f"another package owns the name msys: {', '.join(others)}; "
             f"uninstall it (pip uninstall {others[0]}), then reinstall moonpost"
         )
-    server = Server(usable(config), compiled=compiled)
-    raise SystemExit(asyncio.run(serve(server)))
+    manager = Manager(os.environ, os.getpid())
+    try:
+        handed = inherited(os.environ, os.getpid())
+    except CannotStart as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(2) from None
+    forget(os.environ)
+    server = Server(usable(config), compiled=compiled, handed=handed)
+    raise SystemExit(asyncio.run(serve(server, manager)))
 
 
 def usable(path: Path) -> Config:
@@ -56,8 +69,8 @@ def foreign_msys() -> list[str]:
     return [name for name in packages_distributions().get("msys", []) if name != "moonpost"]
 
 
-async def serve(server: Server) -> int:
-    """Serve until a signal says stop; the exit code."""
+async def serve(server: Server, manager: Manager = NOBODY) -> int:
+    """Serve until a signal says stop; the exit code. manager: who is told how it goes."""
     try:
         listeners = await server.start()
     except Exception as error:
@@ -70,22 +83,34 @@ async def serve(server: Server) -> int:
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
 
-    def hang_up() -> None:
-        task = loop.create_task(_reload(server))
+    def spawn(work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = loop.create_task(work)
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        return task
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopping.set)
-    loop.add_signal_handler(signal.SIGHUP, hang_up)
+    loop.add_signal_handler(signal.SIGHUP, lambda: spawn(_reload(server, manager)))
+    watchdog = spawn(manager.keep_alive())
     print(json.dumps({"ready": True, "listeners": listeners}), flush=True)
+    manager.ready(_status(server))
     await server.stopping.wait()
+    manager.stopping()
     await server.stop()
+    watchdog.cancel()  # not before: a stop that hangs is to be noticed
     return 0
 
 
-async def _reload(server: Server) -> None:
+async def _reload(server: Server, manager: Manager) -> None:
+    manager.reloading()
     server.logs.reopen()
     outcome = await server.reload()
-    for problem in outcome.problems:
-        print(problem, file=sys.stderr, flush=True)
+    for told in (*outcome.problems, *(f"warning: {text}" for text in outcome.warnings)):
+        print(told, file=sys.stderr, flush=True)
+    manager.ready(_status(server))
+
+
+def _status(server: Server) -> str:
+    where = ", ".join(server.addresses()["esmtp"]) or "nowhere"
+    return f"accepting mail at {where}; policy generation {server.host.current().number}"
