@@ -161,6 +161,7 @@ def session_options(config: Config, listen: str, peer: str, tls: bool) -> Sessio
         auth_mechanisms=mechanisms(option),
         pathway=str(option("pathway") or "default"),
         default_binding=str(config.option("default_binding") or ""),
+        expands_aliases=bool(config.modules("alias")),
         bounce_refused_recipients=bool(
             option("generate_bounces_for_multi_recipient_policy_rejections")
         ),

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from moonpost.app.aliases import Aliases
 from moonpost.app.authentication import SchemeAuthenticator
 from moonpost.app.events import EventStream
 from moonpost.app.listeners import SCOPE
@@ -48,6 +49,7 @@ def services(
             asyncio.get_running_loop(),
             bouncer=notices,
             authenticator=SchemeAuthenticator(running.host, running.bridge, running.ports, option),
+            expander=Aliases(lambda: live.current, running.ports.database),
             witness=events,
             tally=tally,
             now=now,

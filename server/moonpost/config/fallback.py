@@ -46,19 +46,6 @@ def host_chain(root: Node, binding: str, host: str, address: str = "") -> Iterat
                 yield from _of_kind(scope, "host", address)
 
 
-def host_chain(root: Node, binding: str, host: str, address: str = "") -> Iterator[Node]:
-    """The Host stanzas of a receiving host, by its name and then by its address: in the binding of its group, in the
-    group, in the binding, then global. There is no way on to other scopes."""
-    group = group_of(root, binding)
-    member = group.child("binding", binding) if group else None
-    alone = root.child("binding", binding)
-    for scope in (member, group, alone, root):
-        if scope is not None:
-            yield from _of_kind(scope, "host", host)
-            if address and address != host:
-                yield from _of_kind(scope, "host", address)
-
-
 def _matching(scope: Node, domain: str, host: str) -> Iterator[Node]:
     if host:
         yield from _of_kind(scope, "host", host)
@@ -146,6 +133,13 @@ def pathway_chain(root: Node, name: str) -> Iterator[Node]:
     alone = root.child("pathway", name)
     if alone is not None:
         yield alone
+
+
+def recipient_chain(root: Node, domain: str, pathway: str) -> Iterator[Node]:
+    """For options about a recipient on its way in: its domain, the session's pathway, global."""
+    yield from _matching(root, domain, "")
+    yield from pathway_chain(root, pathway)
+    yield root
 
 
 def _peers(scope: Node, peer: str) -> list[Node]:

@@ -19,7 +19,13 @@ from moonpost.config.diagnostics import (
     in_order,
     is_error,
 )
-from moonpost.config.fallback import delivery_chain, group_of, host_chain, listener_chain
+from moonpost.config.fallback import (
+    delivery_chain,
+    group_of,
+    host_chain,
+    listener_chain,
+    recipient_chain,
+)
 from moonpost.config.node import Node, Setting
 from moonpost.config.options import OptionRow, options, options_of
 from moonpost.config.read import read_files
@@ -129,6 +135,12 @@ class Config:
         """Which scope decides an option of a session; None: the default."""
         found = first(listener_chain(self.root, listener, listen, peer_ip), known(name))
         return None if found is None else found[0]
+
+    def recipient_option(self, name: str, domain: str, pathway: str) -> Any:
+        """An option about a recipient of a session, with its fallback and default."""
+        row = known(name)
+        found = first(recipient_chain(self.root, domain, pathway), row)
+        return row.default if found is None else found[1].value
 
     # --- modules and named things
 

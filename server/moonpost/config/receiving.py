@@ -1,4 +1,4 @@
-"""Deep checks of what listeners are told: TLS beyond the certificate, and the replies of conntrol.
+"""Deep checks of what listeners are told: TLS beyond the certificate, replies of conntrol, aliases.
 
 One of the checks of `validate`; reads files and changes nothing.
 """
@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from moonpost.config.diagnostics import Diagnostic, diagnostic
+from moonpost.config.diagnostics import Diagnostic, diagnostic, did_you_mean
 from moonpost.config.model import Config
 from moonpost.inbound.tls import version_range
 
@@ -43,12 +43,44 @@ REPLIES: Final = {
 def receiving(config: Config) -> Iterator[Diagnostic]:
     """What would keep a listener from speaking as its configuration says."""
     yield from _tls(config)
+    yield from _aliases(config)
     for node in config.root.named("conntrol"):
         for name, (wanted, pattern) in REPLIES.items():
             setting = node.settings.get(name)
             if setting is not None and setting.value and not pattern.fullmatch(setting.value):
                 text = f"{setting.row.name} wants {wanted}; this is `{setting.value}`"
                 yield diagnostic("C508", setting.written.place, text)
+
+
+MACROS: Final = frozenset(("localpart", "domain", "rcptto"))
+
+
+def _aliases(config: Config) -> Iterator[Diagnostic]:
+    """Every scheme asks a datasource, and every name of Alias_Schemes is one of theirs."""
+    sources = [node.instance or "" for node in config.root.named("datasource")]
+    schemes = [scheme for stanza in config.root.named("alias") for scheme in stanza.named("scheme")]
+    for scheme in schemes:
+        for name in ("query", "cache"):
+            if not scheme.get(name):
+                text = f'Scheme "{scheme.instance}" has no {name}'
+                yield diagnostic("C519", scheme.place, text)
+        cache = scheme.settings.get("cache")
+        if cache is not None and cache.value and cache.value not in sources:
+            text = f"`{cache.value}` is no configured Datasource"
+            yield diagnostic("C519", cache.written.place, text, did_you_mean(cache.value, sources))
+        words = scheme.settings.get("map")
+        for text in words.value.values() if words is not None else ():
+            unknown = set(re.findall(r"%\{([^}]*)\}", text)) - MACROS
+            if words is not None and unknown:
+                text = f"`{text}`: a map knows %{{rcptto}}, %{{localpart}} and %{{domain}} only"
+                yield diagnostic("C508", words.written.place, text)
+    known = [scheme.instance or "" for scheme in schemes]
+    for _, node in config.root.walk():
+        named = node.settings.get("alias_schemes")
+        for word in named.written.words if named is not None else ():
+            if word.text not in known:
+                text = f"`{word.text}` is no configured Scheme"
+                yield diagnostic("C519", word.place, text, did_you_mean(word.text, known))
 
 
 def _tls(config: Config) -> Iterator[Diagnostic]:

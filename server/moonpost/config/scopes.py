@@ -89,6 +89,7 @@ _MODULES: Final = (
             "dkim_validate",
             "adaptive",
             "alerting",
+            "alias",
             "inbound_audit",
             "cidrdb",
             "conntrol",
@@ -102,6 +103,7 @@ _MODULES: Final = (
         )
     ),
     ScopeRow("script", NAMED, ("scriptlet",)),
+    ScopeRow("Scheme", NAMED, ("alias",)),
     ScopeRow("dkim_domain", NAMED, ("opendkim",)),
     ScopeRow("dk_domain", NAMED, ("dkim_sign",)),
 )
@@ -115,7 +117,7 @@ _HARMLESS_MODULES: Final = """
 
 # Mail would go another way, be judged otherwise, or not be logged where somebody looks for it.
 _CONSEQUENTIAL_MODULES: Final = """
-    ac_auth alias antivirus apn apn_logger auth_ds auth_radius beik bind_address_secondary
+    ac_auth antivirus apn apn_logger auth_ds auth_radius beik bind_address_secondary
     bounce_classifier bounce_classifier_override brightmail chunk_logger clamav cloudmark
     commtouch_ctasd csapi curfew
     custom_bounce_logger custom_logger dane delay_dsn dk_sign dk_validate eleven exim_logger fbl

@@ -33,6 +33,14 @@ class Bouncer(Protocol):
         ...
 
 
+class Expander(Protocol):
+    """Knows what is behind aliases; `moonpost.app.aliases.Aliases` is one."""
+
+    async def expand(self, recipients: Sequence[str], pathway: str) -> dict[str, list[str]]:
+        """Alias -> addresses, for the recipients that are aliases. An exception puts the mail off with 451."""
+        ...
+
+
 class Book(Protocol):
     """Who is connected, for limits and for policy; `moonpost.adapters.sessions.SessionBook` is one."""
 

@@ -18,6 +18,7 @@ from moonpost.phases.actions import (
     Bounce,
     CheckCredentials,
     Close,
+    Expand,
     Failed,
     Keep,
     Note,
@@ -154,6 +155,17 @@ class Performing:
             return self._not_stored(error)
         return Stored.KEPT
 
+    async def _expand(self, action: Expand) -> dict[str, list[str]] | None:
+        expander = self.service.expander
+        if expander is None:
+            return {}
+        try:
+            return await expander.expand(action.recipients, action.pathway)
+        except Exception as error:
+            text = f"{error}; message put off with 451"
+            self.service.log.panic("alias", text)
+            return None
+
     def _not_stored(self, error: SpoolError) -> Stored:
         """What a failure of the spool means; it is logged with its cause."""
         full = isinstance(error, SpoolFull)
@@ -188,6 +200,7 @@ LATER: dict[type, Callable[..., Awaitable[Any]]] = {
     Pause: Performing._hold,
     Keep: Performing._keep,
     Bounce: Performing._bounce,
+    Expand: Performing._expand,
     CheckCredentials: Performing._check,
     StartTls: lambda session, action: session.start_tls(action),
     Authenticate: lambda session, action: session.authenticate(action),

@@ -9,7 +9,15 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from moonpost.inbound.interface import Authenticator, Book, Bouncer, Keeper, Tally, Witness
+from moonpost.inbound.interface import (
+    Authenticator,
+    Book,
+    Bouncer,
+    Expander,
+    Keeper,
+    Tally,
+    Witness,
+)
 from moonpost.inbound.settings import Cap, ListenSettings
 from moonpost.policy.interface import Policy
 from msys.ports import Log
@@ -33,6 +41,7 @@ class Service:
     loop: asyncio.AbstractEventLoop
     bouncer: Bouncer | None = None  # None: senders are not told about refused recipients
     authenticator: Authenticator | None = None  # None: every AUTH fails unless policy passes it
+    expander: Expander | None = None  # None: there are no aliases
     witness: Witness | None = None
     tally: Tally = field(default_factory=Tally)
     now: Callable[[], float] = time.time

@@ -11,6 +11,7 @@ from typing import Any
 
 from moonpost.phases import replies
 from moonpost.phases.actions import Bounce, Keep, Note, Reception, Steps, Stored
+from moonpost.phases.aliases import expand
 from moonpost.phases.answering import answer, discarded, refused
 from moonpost.phases.asking import ask, tell
 from moonpost.phases.content import Problem
@@ -139,6 +140,10 @@ def _whole(session: SessionState, transaction: Transaction) -> Steps:
 
 def _fan_out(session: SessionState, transaction: Transaction, said: Verdict | None) -> Steps:
     """One copy for each recipient; judge them, then store or refuse them together."""
+    failure = yield from expand(session, transaction)
+    if failure is not None:
+        yield from answer(session, failure, DATA_SPOOL, replies.OK_NOOP)
+        return
     staying = _copies(session, transaction)
     refusals: list[tuple[Message, Verdict]] = []
     for judge, moment in _stages(session, staying):

@@ -56,6 +56,14 @@ class Keep:
 
 
 @dataclass(slots=True)
+class Expand:
+    """Look behind aliases. Answered with alias -> addresses for those that are some; None: nobody could say."""
+
+    recipients: list[str]
+    pathway: str
+
+
+@dataclass(slots=True)
 class Bounce:
     """Tell the sender that policy refused some of the recipients. Answered with Stored."""
 

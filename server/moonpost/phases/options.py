@@ -61,6 +61,7 @@ class SessionOptions:
     pathway: str = "default"
     pathway_group: str = ""
     default_binding: str = ""  # "none": a message that ends in the default binding gets 451
+    expands_aliases: bool = False
     bounce_refused_recipients: bool = True  # generate_bounces_for_multi_recipient_policy_rejections
 
     @cached_property

@@ -14,9 +14,11 @@ from typing import Any
 from aiosmtpd.smtp import SMTP
 
 from moonpost.inbound.intake import Content, Intake, Line
+from moonpost.inbound.interface import Expander
 from moonpost.phases.actions import (
     Bounce,
     Close,
+    Expand,
     Failed,
     Keep,
     Note,
@@ -56,10 +58,13 @@ class Player:
         log: Log,
         watcher: Watcher,
         listener: str = "",
+        expander: Expander | None = None,
     ) -> None:
+        """expander: who knows aliases; None: nobody."""
         self._letter = letter
         self._clock, self._log, self._watcher = clock, log, watcher
         self._intake = Intake()
+        self._expander = expander
         state = begin(
             options,
             Peer(letter.client, CLIENT_PORT, *SERVER),
@@ -174,6 +179,15 @@ class Player:
         self._mail.bounced += action.refusals
         return Stored.KEPT
 
+    async def _expand(self, action: Expand) -> dict[str, list[str]] | None:
+        if self._expander is None:
+            return {}
+        try:
+            return await self._expander.expand(action.recipients, action.pathway)
+        except Exception as error:
+            self._log.panic("alias", f"{error}; message put off with 451")
+            return None
+
     def _note(self, action: Note) -> None:
         if action.decided_by:
             self._step.decided_by = action.decided_by
@@ -210,6 +224,7 @@ PERFORM: dict[type, Callable[[Player, Any], Any]] = {
     Pause: Player._hold,
     Keep: Player._keep,
     Bounce: Player._bounce,
+    Expand: Player._expand,
     Note: Player._note,
     Failed: Player._failed,
     Close: Player._close,

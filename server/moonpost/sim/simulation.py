@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from moonpost.adapters.pools import LoopPools
 from moonpost.adapters.sessions import SessionBook
+from moonpost.app.aliases import Aliases
 from moonpost.app.outbox import Injection, Outbox
 from moonpost.config.live import LiveConfiguration
 from moonpost.policy.bridge import Bridge
@@ -68,6 +69,7 @@ class Simulation:
         self.clock = FakeClock(time.time() if self._how.began_at is None else self._how.began_at)
         self.log = FakeLog()
         self.watcher = Watcher(self._how.about_to_run)
+        self.aliases: Aliases
         self.host: Host
         self.loaded: Reloaded
 
@@ -99,7 +101,14 @@ class Simulation:
         entry = self.book.opened(letter.client, "SMTP", listener)
         try:
             player = Player(
-                letter, options, self.host, self.clock, self.log, self.watcher, listener
+                letter,
+                options,
+                self.host,
+                self.clock,
+                self.log,
+                self.watcher,
+                listener,
+                self.aliases,
             )
             report = await player.play()
         finally:
@@ -118,6 +127,7 @@ class Simulation:
         pools = LoopPools(bridge.start, self.clock, self.log, sizes)
         self._stack.push_async_callback(pools.close)
         database = SimulatedDatabase(setup.datasources(), setup.sql)
+        self.aliases = Aliases(lambda: config, database)
         self._stack.callback(database.close)
         audit: Any = config.module("inbound_audit") or {}
         self.book = SessionBook(list(audit.get("monitors") or ()), now=self.clock.now)

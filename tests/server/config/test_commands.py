@@ -175,7 +175,7 @@ def test_locate_names_the_path_of_each_scope(config: Config) -> None:
         ("set retry_interval soon", "Retry_Interval wants a number of seconds; nothing was changed"),
         ("set gateway a b", "Gateway takes one value; put quotes around one that holds blanks"),
         ("set relay_hosts ( 10.0.0.0/8", "Relay_Hosts: the list that begins here is never closed; nothing was changed"),
-        ("set alias_schemes one", "moonpost does not provide Alias_Schemes; nothing was changed"),
+        ("set cluster_max_outbound_connections 5", "moonpost does not provide Cluster_Max_Outbound_Connections; nothing was changed"),
         ("unset", "the global scope cannot be unset as a whole"),
         ("locate listen (", "the pattern `(` does not compile: missing ), unterminated subpattern at position 0"),
     ],
