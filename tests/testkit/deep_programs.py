@@ -61,16 +61,19 @@ class DeepMaker:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        # One of eight is large and deeply nested, which is slow to parse.
+        self.deepest = 3 if seed % 8 == 0 else 1 + seed % 2  # of expressions
+        self.most = 4 if seed % 8 else 9  # statements outside of others
         self.lines: list[str] = []
         self.scopes: list[dict[str, str]] = [{}]
         self.indent = 0
-        self.budget = 26
+        self.budget = 8 if seed % 8 else 26
         self.serial = 0
         self.varargs = [False]
         self.loop = [False]
 
     def program(self) -> str:
-        for _ in range(self.random.randint(4, 9)):
+        for _ in range(self.random.randint(self.most // 2, self.most)):
             self.statement()
         for name in self.named():
             self.say(f"show({name})")
@@ -127,7 +130,7 @@ class DeepMaker:
         def literal(_: int) -> str:
             return self.random.choice(_NUMBERS)
 
-        if depth > 3 or self.chance(0.25):
+        if depth > self.deepest or self.chance(0.25):
             return self.known("num", literal)(depth)
         r = self.random
 
@@ -187,7 +190,7 @@ class DeepMaker:
         def literal(_: int) -> str:
             return f'("{self.random.choice(_STRINGS)}")'
 
-        if depth > 3 or self.chance(0.25):
+        if depth > self.deepest or self.chance(0.25):
             return self.known("str", literal)(depth)
         r = self.random
 
@@ -256,7 +259,7 @@ class DeepMaker:
 
     def boolean(self, depth: int = 0) -> str:
         r = self.random
-        if depth > 3 or self.chance(0.2):
+        if depth > self.deepest or self.chance(0.2):
             return self.known("bool", lambda _: r.choice(["true", "false", "nil", "(1 > 2)"]))(
                 depth
             )
@@ -278,7 +281,7 @@ class DeepMaker:
 
     def array(self, depth: int = 0) -> str:
         r = self.random
-        if depth > 3 or self.chance(0.4):
+        if depth > self.deepest or self.chance(0.4):
             return self.known("arr", lambda _: "{3, 1, 2}")(depth)
         make = r.choice([self.number, self.whole])
         items = [make(depth + 1) for _ in range(r.randint(0, 3))]
@@ -292,7 +295,7 @@ class DeepMaker:
 
     def record(self, depth: int = 0) -> str:
         r = self.random
-        if depth > 3 or self.chance(0.3):
+        if depth > self.deepest or self.chance(0.3):
             return self.known("rec", lambda _: "{x = 1}")(depth)
         fields = [
             f"{key} = {self.any(depth + 1)}"
@@ -327,7 +330,7 @@ class DeepMaker:
                 else "nil"
             )
 
-        if depth > 3:
+        if depth > self.deepest:
             return anything(depth)
         plain = [self.number, self.string, self.boolean, self.record, self.array]
         return self.pick(*plain, anything, call, vararg, depth=depth)

@@ -19,7 +19,7 @@ LUA = shutil.which("lua5.1")
 
 needs_lua = pytest.mark.skipif(LUA is None, reason="the Debian package lua5.1 is not installed")
 
-_PRELUDE = r"""
+ASKING = r"""
 local function show(v)
   local t = type(v)
   if t == "number" then
@@ -51,7 +51,7 @@ end
 """
 
 
-def run_lua(program: str, *, stdin: bytes = b"") -> bytes:
+def run_lua(program: str, *, limit_s: float = 60) -> bytes:
     """Standard output of a program; an error of the program fails the test."""
     assert LUA is not None
     environment = {**os.environ, "LC_ALL": "C", "TZ": "UTC", "LUA_INIT": ""}
@@ -59,7 +59,7 @@ def run_lua(program: str, *, stdin: bytes = b"") -> bytes:
         [LUA, "-"],
         input=program.encode("latin-1"),
         capture_output=True,
-        timeout=60,
+        timeout=limit_s,
         check=False,
         env=environment,
     )
@@ -74,7 +74,7 @@ def ask_lua(expressions: Sequence[str], prelude: str = "") -> list[str]:
         f"(function ()\n{chr(10).join(questions[at : at + 100])}\nend)()"
         for at in range(0, len(questions), 100)
     ]
-    program = _PRELUDE + prelude + ";\n" + ";\n".join(chunks)
+    program = ASKING + prelude + ";\n" + ";\n".join(chunks)
     return run_lua(program).decode("latin-1").splitlines()
 
 
@@ -112,6 +112,11 @@ def show_all(values: Sequence[Any]) -> str:
     return " ".join(map(show, values))
 
 
+def lua_string(text: str) -> str:
+    """Text of any bytes as a Lua string."""
+    return '"' + "".join(c if c in _PLAIN else f"\\{ord(c):03d}" for c in text) + '"'
+
+
 def literal(value: Any) -> str:
     """A value as Lua source."""
     if value is None:
@@ -119,7 +124,7 @@ def literal(value: Any) -> str:
     if value is True or value is False:
         return str(value).lower()
     if value.__class__ is str:
-        return '"' + "".join(c if c in _PLAIN else f"\\{ord(c):03d}" for c in value) + '"'
+        return lua_string(value)
     if value.__class__ in (int, float):
         if value != value:
             return "(0/0)" if math.copysign(1, value) < 0 else "(-(0/0))"  # as x86 makes it

@@ -38,11 +38,12 @@ class Maker:
         self.scopes: list[list[str]] = [[]]
         self.functions: list[tuple[str, int]] = []
         self.indent = 0
-        self.budget = 40
+        self.budget = 10 if seed % 8 else 40  # one of eight is large
+        self.most = 5 if seed % 8 else 12  # statements outside of others
         self.loops = 0
 
     def program(self) -> str:
-        for _ in range(self.random.randint(4, 12)):
+        for _ in range(self.random.randint(self.most // 3, self.most)):
             self.statement()
         for name in self.visible():
             self.say(f"show({name})")
@@ -295,7 +296,7 @@ class Maker:
 
 
 PRELUDE = r"""
-local T0 = {1, 2}
+T0 = {1, 2}
 local function flat(v)
   if type(v) == "table" then
     local keys = {}

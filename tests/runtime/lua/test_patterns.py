@@ -10,43 +10,22 @@ import pytest
 from msys.lua import Pattern
 from msys.lua.patterns.matcher import Matcher
 from testkit.oracle import needs_lua
+from testkit.patterns import ITEMS, differences, random_pattern
 from testkit.vectors import Vector, agree
-
-ITEMS = [
-    "a", "b", "c", ".", "%a", "%d", "%s", "%w", "%W", "%p", "%x", "%z", "%.", "%%", "[abc]", "[^ab]", "[a-c]", "[%d%s]",
-    "[^%w]", "[]a]", "[^]a]", "[a-]", "[%]x]", "[%a-z]", "-", "^", "$", "\xe9", "%1", "%2", "%f[%w]", "%f[^a]", "%f[%z]",
-    "%b()", "%bab", "()", "(a)", "(%w*)", "(.-)", "(", ")", "%", "[", "[^", "%f", "%b", "%bx", "%g", "%-",
-]  # fmt: skip
-SUFFIXES = ["", "", "", "*", "+", "-", "?"]
-LETTERS = "aabbc1  ().,\0\xe9-"
-
-
-def random_pattern(dice: random.Random, items: list[str]) -> str:
-    body = "".join(dice.choice(items) + dice.choice(SUFFIXES) for _ in range(dice.randint(1, 5)))
-    return dice.choice(["", "", "", "^"]) + body + dice.choice(["", "", "", "$"])
-
-
-def random_text(dice: random.Random) -> str:
-    return "".join(dice.choice(LETTERS) for _ in range(dice.randint(0, 12)))
 
 
 @needs_lua
-@pytest.mark.parametrize("seed", range(4))
-def test_random_patterns_find_match_and_replace_alike(seed: int) -> None:
-    dice = random.Random(seed)
-    sound = [
-        item
-        for item in ITEMS
-        if item not in ("(", ")", "%", "[", "[^", "%f", "%b", "%bx", "%1", "%2")
-    ]
-    vectors: list[Vector] = []
-    for _ in range(2500):
-        pattern = random_pattern(dice, sound if dice.random() < 0.8 else ITEMS)
-        text = random_text(dice)
-        vectors.append(("string.find", [text, pattern, *dice.choice([[], [], [3], [-2]])]))
-        vectors.append(("string.match", [text, pattern]))
-        vectors.append(("string.gsub", [text, pattern, dice.choice(["<%0>", "%1", "-"])]))
-    agree(vectors)
+def test_random_patterns_find_match_and_replace_alike() -> None:
+    found = differences(seed=0, pairs=40_000)
+    assert not found, f"{len(found)} differ:\n" + "\n".join(found[:20])
+
+
+@needs_lua
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(20))
+def test_a_million_random_pairs(part: int) -> None:
+    found = differences(seed=1 + part, pairs=50_000)
+    assert not found, f"{len(found)} differ:\n" + "\n".join(found[:20])
 
 
 @needs_lua
