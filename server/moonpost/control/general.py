@@ -26,7 +26,9 @@ async def memory(session: Session, words: list[str]) -> str:
 async def shutdown(session: Session, words: list[str]) -> str:
     shut_down = need(session.services.shutdown, "shutdown")
     if session.dry_run:
-        return "the server would finish what it is sending, and stop; queued mail stays in the spool"
+        return (
+            "the server would finish what it is sending, and stop; queued mail stays in the spool"
+        )
     shut_down()
     session.ended = True
     return "shutting down"

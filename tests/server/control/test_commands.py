@@ -310,7 +310,7 @@ def test_every_command_that_changes_something_has_a_dry_run() -> None:
     assert {" ".join(command.words) for command in COMMANDS if command.changes} == set(WOULD)
 
 
-@pytest.mark.parametrize("line", filter(None, WOULD.values()))
+@pytest.mark.parametrize("line", [line for line in WOULD.values() if line])
 @pytest.mark.parametrize("place", ["last", "first"])
 def test_a_dry_run_does_nothing_and_says_what_it_would_do(
     bench: Bench, line: str, place: str
