@@ -223,6 +223,10 @@ def _why_not(name: str) -> str:
     return "" if done.returncode == 0 else "npm could not install it"
 
 
+def new_folder(kind: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"bench-{kind}-", dir=os.environ.get("BENCH_DIR")))
+
+
 class DidNotStart(Exception):
     """A server did not listen in time."""
 
@@ -230,11 +234,9 @@ class DidNotStart(Exception):
 class Server:
     """A server that is up, and what it took."""
 
-    def __init__(self, kind: str, work: str) -> None:
+    def __init__(self, kind: str, work: str, folder: Path | None = None) -> None:
         self.kind = kind
-        self.folder = Path(
-            tempfile.mkdtemp(prefix=f"bench-{kind}-", dir=os.environ.get("BENCH_DIR"))
-        )
+        self.folder = folder or new_folder(kind)
         self.sink = Sink() if work == RELAYING else None
         self.sent = 0
         self.rates: list[float] = []

@@ -1,6 +1,6 @@
 """`make bench`: every comparison, one table, and the figures in bench/results.json.
 
-    .venv/bin/python bench/run.py [--quick] [--only program sample machinery compiler accept deliver peers churn]
+    .venv/bin/python bench/run.py [--quick] [--only program sample machinery compiler accept deliver peers churn waiting]
 
 Nothing fails for being slow. The exit code is 1 when two sides came to different results, or a message was lost: then
 the figures beside it mean nothing, and are left out; or when a side did not run.
@@ -25,6 +25,7 @@ from churn import churning
 from compiling import compiling
 from machinery import machinery
 from report import Row, machine, save, table
+from waiting import waiting
 
 RESULTS = Path(__file__).parent / "results.json"
 WRONG = (callouts.Differs, accept.Lost, deliver.Lost, peers.DidNotStart)
@@ -49,6 +50,7 @@ def measures(quick: bool) -> dict[str, Measure]:
             "deliver": partial(deliver.delivering, 2, 1000),
             "peers": partial(peers.against_peers, 1, share=0.5),
             "churn": partial(churning, 12_000),
+            "waiting": partial(waiting, 50_000, 2),
         }
     return {
         "program": partial(callouts.programs, 9),
@@ -59,6 +61,7 @@ def measures(quick: bool) -> dict[str, Measure]:
         "deliver": partial(deliver.delivering, 5, 4000),
         "peers": partial(peers.against_peers, 5),
         "churn": churning,
+        "waiting": waiting,
     }
 
 
