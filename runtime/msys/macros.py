@@ -24,6 +24,7 @@ from msys.message.text import text_str
 from msys.peer import address_of
 from msys.ports import Call, current
 from msys.ports.memory_state import address
+from msys.validate.spf_terms import transformed
 
 if TYPE_CHECKING:
     from msys.message import Message
@@ -158,12 +159,9 @@ def _spf(call: Call, key: str) -> str:
     if found is None:
         return ""
     letter, count, reverse, delimiters = found.groups()
-    parts = re.split(f"[{re.escape(delimiters or '.')}]", _spf_value(call, letter.lower()))
-    if reverse:
-        parts.reverse()
-    if count and int(count):
-        parts = parts[-int(count) :]
-    return ".".join(parts)
+    return transformed(
+        _spf_value(call, letter.lower()), count or "", bool(reverse), delimiters or ""
+    )
 
 
 # --- letters of the custom logger ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Modules that judge mail by themselves once their stanza is there: `dkim_validate`.
+"""Modules that judge mail by themselves once their stanza is there.
 
 Each is registered as a script registers its callouts, before every script, so scripts find the outcome. They decide
 nothing: they write headers and context, and policy decides. A listener context `__bypass_NAME = "true"` leaves one out.
@@ -15,8 +15,8 @@ from msys.lua import Table
 from msys.lua.environment import BUILT_IN, Registration
 from msys.message import Message
 from msys.running import host_name
-from msys.validate import dkim, reflection
-from msys.validate.results import add_results, without_forged
+from msys.validate import dkim, reflection, sender
+from msys.validate.results import add_results, drop_forged
 from msys.validate.verifying import Signature
 
 Options = Mapping[str, Any]
@@ -34,7 +34,7 @@ def dkim_validate(options: Options) -> Callouts:
     def validate_data(message: Message, accept: Any, vctx: Any) -> None:
         host = host_name()
         signatures = dkim.results_of(message)
-        without_forged(message, host)
+        drop_forged(message, host)
         if signatures:
             add_results(message, host, [clause(one) for one in signatures])
         reflection.fulfil(message, signatures)
@@ -53,7 +53,11 @@ def clause(signature: Signature) -> str:
     return said
 
 
-MODULES: dict[str, Callable[[Options], Callouts]] = {"dkim_validate": dkim_validate}
+MODULES: dict[str, Callable[[Options], Callouts]] = {
+    "dkim_validate": dkim_validate,  # first: what the others write would stand above what is signed
+    "spf_v1": sender.spf_v1,
+    "senderid": sender.senderid,
+}
 
 
 def registrations(stanza: Callable[[str], Options | None]) -> list[Registration]:

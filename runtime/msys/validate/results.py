@@ -14,7 +14,8 @@ AUTHENTICATION_RESULTS = b"authentication-results"
 
 
 def add_results(message: Message, host: str, clauses: Sequence[str]) -> None:
-    """Put `Authentication-Results: host; clause; clause` in front of the message."""
+    """Put `Authentication-Results: host; clause; clause` in front of the message, in place of forged ones."""
+    drop_forged(message, host)
     name = b"Authentication-Results: "
     text = (";\r\n\t".join([host, *clauses])).encode("latin-1", "replace")
     add_field(message, name + text + b"\r\n")
@@ -25,8 +26,11 @@ def add_field(message: Message, line: bytes) -> None:
     message._set_head(fields.with_first(message.header_block, line), structural=False)
 
 
-def without_forged(message: Message, host: str) -> None:
-    """Take out results that claim to be ours: they came with the mail (RFC 8601 section 5)."""
+def drop_forged(message: Message, host: str) -> None:
+    """Take out results that claim to be ours but came with the mail (RFC 8601 section 5); once for a message."""
+    if vars(message).setdefault("results_are_ours", False):
+        return
+    vars(message)["results_are_ours"] = True
     block = message.header_block
     ours = to_bytes(host.lower())
     forged = [

@@ -87,6 +87,8 @@ _MODULES: Final = (
             "opendkim",
             "dkim_sign",
             "dkim_validate",
+            "spf_v1",
+            "senderid",
             "adaptive",
             "alerting",
             "alias",
@@ -123,9 +125,9 @@ _CONSEQUENTIAL_MODULES: Final = """
     custom_bounce_logger custom_logger dane delay_dsn dk_sign dk_validate eleven exim_logger fbl
     fingerprint gcm gcm_logger httpsrv imageanalyzer maildir mm7 mm7_serv
     mms_bounce_logger mms_logger openarc pipe_transport postfix_logger
-    regex_binding2 restinjector sched securecreds seedlist senderid
+    regex_binding2 restinjector sched securecreds seedlist
     sendmail_logger sieve smpp smpp_bounce_logger smpp_logger smtp_auth_proxy smtp_cbv
-    smtp_rcptto_proxy spamassassin spf_v1 url_ripper
+    smtp_rcptto_proxy spamassassin url_ripper
 """
 
 SCOPES: Final[dict[str, ScopeRow]] = {
