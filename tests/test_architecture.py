@@ -28,7 +28,10 @@ PURE = (
     "moonpost.queue.schedule",
     "moonpost.outbound.auth",
     "moonpost.outbound.conversation",
+    "moonpost.outbound.dane",
+    "moonpost.outbound.mta_sts",
     "moonpost.outbound.opening",
+    "moonpost.outbound.security",
     "moonpost.outbound.xclient",
     "moonpost.spool.record",
 )

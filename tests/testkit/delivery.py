@@ -23,7 +23,7 @@ from msys.testing.fakes import FakeDns
 
 MANAGER_OPTIONS = (
     "notifier", "hooks", "open_connection", "most_connections", "host_option", "scope_of",
-    "static_route",
+    "static_route", "trust",
 )  # fmt: skip
 Event = tuple[str, str, str]  # kind, message id, text
 
@@ -116,7 +116,7 @@ async def line(
     adaptive: makes adaptive delivery from the options that the queues would see without it.
     """
     options: dict[str, Any] = {"remote_smtp_port": port, "routes": ["127.0.0.1"], "idle_timeout": 1}
-    hosts = given.pop("dns", {})
+    hosts, given_dns = given.pop("dns", {}), given.pop("dns_port", None)
     make_adaptive = given.pop("adaptive", None)
     manager_options = {name: given.pop(name) for name in MANAGER_OPTIONS if name in given}
     options.update(given)
@@ -132,7 +132,7 @@ async def line(
     told = Everybody(journal, adaptive) if adaptive else journal
     manager = QueueManager(
         spool,
-        FakeDns(hosts),
+        given_dns or FakeDns(hosts),
         clock,
         adaptive.option if adaptive else option,
         hostname="mta.test",

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import NamedTuple
 
 import dns.asyncresolver
 import dns.exception
+import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
@@ -56,11 +58,22 @@ class _Kept:
     answers: tuple[DnsAnswer, ...]
     failure: tuple[str, str] | None  # code and text of a PortError
     until: float
+    secure: bool = False  # validated by DNSSEC, says a resolver that is trusted to
+    canonical: str = ""  # the name after all aliases
 
     def give(self) -> tuple[DnsAnswer, ...]:
         if self.failure is not None:
             raise PortError(*self.failure)
         return self.answers
+
+
+class Proof(NamedTuple):
+    """An answer, or that there is none, and whether DNSSEC vouches for that."""
+
+    answers: tuple[DnsAnswer, ...]
+    secure: bool
+    canonical: str = ""  # the name after all aliases, without the final dot
+    failure: str = ""  # NXDOMAIN, NODATA, SERVFAIL, TIMEOUT …; empty: none
 
 
 @dataclass(slots=True)
@@ -112,7 +125,9 @@ def question(name: str, rtype: str) -> tuple[dns.name.Name, RdataType]:
 class Resolver:
     """The Dns port.
 
-    nameservers: `address` or `address:port`; empty: those of `resolv_conf`. now: monotonic seconds.
+    nameservers: `address` or `address:port`; empty: those of `resolv_conf`. now: monotonic seconds. trusted: their
+    word that an answer was validated counts (the AD bit), None: when all of them are on this machine; otherwise
+    nothing is ever `secure`.
     """
 
     def __init__(
@@ -123,7 +138,11 @@ class Resolver:
         resolv_conf: str = "/etc/resolv.conf",
         timeout_s: float = 5.0,
         lifetime_s: float = 15.0,
+        trusted: bool | None = None,
     ) -> None:
+        servers = list(nameservers) or servers_in(resolv_conf)
+        self.trusted = _all_here(servers) if trusted is None else trusted
+        self.servers = ", ".join(servers)
         self._now = now
         self._timeout_s = timeout_s
         self._lifetime_s = lifetime_s
@@ -138,28 +157,41 @@ class Resolver:
         self, name: str, rtype: str, server: str | None = None
     ) -> Sequence[DnsAnswer] | Awaitable[Sequence[DnsAnswer]]:
         key = (name.lower().rstrip("."), rtype.upper(), server)
+        kept = self._cached(key)
+        return self._asked(key) if kept is None else kept.give()
+
+    async def prove(self, name: str, rtype: str) -> Proof:
+        """The same with what DNSSEC says of it, absence included. Never raises for what DNS says."""
+        key = (name.lower().rstrip("."), rtype.upper(), None)
+        kept = self._cached(key) or await self._ask_once(key)
+        failure = kept.failure[0] if kept.failure is not None else ""
+        return Proof(kept.answers, kept.secure, kept.canonical, failure)
+
+    def _cached(self, key: Key) -> _Kept | None:
         self.statistics.lookups += 1
         kept = self._kept.get(key)
         if kept is not None:
             if kept.until > self._now():
                 self.statistics.hits += 1
                 self._kept.move_to_end(key)
-                return kept.give()
+                return kept
             del self._kept[key]
-        return self._ask_once(key)
+        return None
+
+    async def _asked(self, key: Key) -> Sequence[DnsAnswer]:
+        return (await self._ask_once(key)).give()
 
     def flush(self) -> None:
         self._kept.clear()
 
-    async def _ask_once(self, key: Key) -> Sequence[DnsAnswer]:
+    async def _ask_once(self, key: Key) -> _Kept:
         asking = self._asking.get(key)
         if asking is None:
             asking = asyncio.ensure_future(self._ask(key))
             self._asking[key] = asking
             asking.add_done_callback(lambda _: self._asking.pop(key, None))
         # A session that goes away must not take the answer from the others that wait for it.
-        kept = await asyncio.shield(asking)
-        return kept.give()
+        return await asyncio.shield(asking)
 
     async def _ask(self, key: Key) -> _Kept:
         name, rtype, server = key
@@ -172,7 +204,9 @@ class Resolver:
         except PortError as error:
             return _Kept((), (error.code, str(error)), 0.0)
         except dns.resolver.NXDOMAIN as error:
-            return self._keep_failure(key, "NXDOMAIN", _negative_ttl_s(error))
+            return self._keep_failure(
+                key, "NXDOMAIN", _negative_ttl_s(error), all(map(self._secure, _responses(error)))
+            )
         except dns.resolver.NoNameservers as error:
             code = _server_failure(error)
         except dns.exception.Timeout:
@@ -183,17 +217,24 @@ class Resolver:
             code = "SERVFAIL"
         else:
             if answer.rrset is None:
-                return self._keep_failure(key, "NODATA", _soa_ttl_s(answer.response))
+                ttl_s = _soa_ttl_s(answer.response)
+                return self._keep_failure(key, "NODATA", ttl_s, self._secure(answer.response))
             text = TEXT.get(kind, lambda record: DnsAnswer(record.to_text()))
             found = sorted(map(text, answer.rrset), key=lambda one: one.preference or 0)
             ttl_s = min(float(answer.rrset.ttl), TTL_MAX_S)
-            return self._keep(key, _Kept(tuple(found), None, self._now() + ttl_s))
+            secure, canonical = self._secure(answer.response), _host(answer.canonical_name)
+            until = self._now() + ttl_s
+            return self._keep(key, _Kept(tuple(found), None, until, secure, canonical))
         self.statistics.failures += 1
         return _Kept((), (code, f"{name} {rtype}: {code}"), 0.0)
 
-    def _keep_failure(self, key: Key, code: str, ttl_s: float) -> _Kept:
+    def _keep_failure(self, key: Key, code: str, ttl_s: float, secure: bool) -> _Kept:
         failure = (code, f"{key[0]} {key[1]}: {code}")
-        return self._keep(key, _Kept((), failure, self._now() + min(ttl_s, NEGATIVE_TTL_MAX_S)))
+        until = self._now() + min(ttl_s, NEGATIVE_TTL_MAX_S)
+        return self._keep(key, _Kept((), failure, until, secure))
+
+    def _secure(self, response: dns.message.Message) -> bool:
+        return self.trusted and bool(response.flags & dns.flags.AD)
 
     def _keep(self, key: Key, kept: _Kept) -> _Kept:
         self._kept[key] = kept
@@ -219,9 +260,18 @@ class Resolver:
         else:
             # Without any, every question is answered with SERVFAIL; checking the configuration tells.
             resolver.nameservers = list(servers_in(self._resolv_conf))
+        if self.trusted:
+            resolver.set_flags(
+                dns.flags.RD | dns.flags.AD
+            )  # asks for the AD bit: RFC 6840 section 5.7
         resolver.timeout = self._timeout_s
         resolver.lifetime = self._lifetime_s
         return resolver
+
+
+def _all_here(servers: Sequence[str]) -> bool:
+    """Whether answers cannot be changed on their way: RFC 7672 section 2.1.1 wants a local resolver."""
+    return bool(servers) and all(ip_address(nameserver(one).address).is_loopback for one in servers)
 
 
 def _server_failure(error: dns.resolver.NoNameservers) -> str:
@@ -233,8 +283,11 @@ def _server_failure(error: dns.resolver.NoNameservers) -> str:
 
 
 def _negative_ttl_s(error: dns.resolver.NXDOMAIN) -> float:
-    responses = error.kwargs.get("responses") or {}
-    return min((_soa_ttl_s(response) for response in responses.values()), default=NEGATIVE_TTL_S)
+    return min((_soa_ttl_s(response) for response in _responses(error)), default=NEGATIVE_TTL_S)
+
+
+def _responses(error: dns.resolver.NXDOMAIN) -> Collection[dns.message.Message]:
+    return list((error.kwargs.get("responses") or {}).values())
 
 
 def _soa_ttl_s(response: dns.message.Message) -> float:

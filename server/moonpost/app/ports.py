@@ -16,6 +16,7 @@ def resolver(config: Config, clock: LoopClock) -> Resolver:
         tuple(config.option("nameservers") or ()),
         now=clock.monotonic,
         resolv_conf=config.option("resolv_conf"),
+        trusted={"yes": True, "no": False}.get(config.option("dns_trust_ad")),
     )
 
 

@@ -26,6 +26,7 @@ from moonpost.app.receiving import Reception, services
 from moonpost.app.sockets import Handed, Sockets
 from moonpost.app.starting import CannotStart
 from moonpost.app.storage import Logs, open_logs
+from moonpost.app.trust import trust
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
@@ -166,6 +167,7 @@ class Server:
             scope_of=adaptive.scope_of(scope_of) if adaptive else scope_of,
             most_connections=config.option("server_max_outbound_connections"),
             host_option=lambda *key: self.config.host_option(*key),
+            trust=trust(config, self.ports.dns, self.clock.now),
             static_route=lambda: str(
                 (self.config.module("static_routes") or {}).get("target") or ""
             ),

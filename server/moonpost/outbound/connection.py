@@ -22,6 +22,8 @@ from moonpost.outbound.letters import (
     StartTls,
     Unusable,
 )
+from moonpost.outbound.security import Security
+from moonpost.outbound.tls import objection
 
 OURS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
 
@@ -33,6 +35,7 @@ class Target(NamedTuple):
     address: str
     port: int
     source: str | None = None  # local address, None: the system's choice
+    security: Security = Security()  # what a TLS handshake has to show
 
 
 class ConnectionFailed(Exception):
@@ -218,19 +221,26 @@ class Connection(asyncio.Protocol):
         if transport is None:
             return
         context = self._tls or ssl.create_default_context()
+        security = self.target.security
+        encrypted: asyncio.Transport | None = None
+        name = (*security.names, self.target.host)[0]
+        why = ""
         try:
             async with asyncio.timeout(self._timeouts[self._talk.timeout_option]):
                 encrypted = await self._loop.start_tls(
-                    transport, self, context, server_hostname=self.target.host
+                    transport, self, context, server_hostname=name
                 )
         except (OSError, ValueError, TimeoutError) as error:  # ValueError: a name TLS can't say
             why = getattr(error, "reason", None) or str(error) or "timed out"
+        if encrypted is not None:
+            self._transport = encrypted
+            why = objection(security, encrypted.get_extra_info("ssl_object"))
+        if why:
             text = f"451 4.7.5 [internal] TLS negotiation failed: {why}"
             self._handle(self._talk.lose(text, code=451))
             return
         if encrypted is None:  # the connection ended meanwhile
             return
-        self._transport = encrypted
         self._talk.tls_started()
         self._flush()
 

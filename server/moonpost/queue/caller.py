@@ -14,11 +14,14 @@ from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.outbound.auth import Credentials
 from moonpost.outbound.connection import Connection, ConnectionFailed, Target
 from moonpost.outbound.letters import IF_AVAILABLE, NO, ConversationSettings
+from moonpost.outbound.mta_sts import ENFORCE, Policy
+from moonpost.outbound.security import Security
 from moonpost.outbound.tls import context_for
 from moonpost.queue.active import ActiveQueue, Mail
 from moonpost.queue.hosts import Host, choose, usable_at
 from moonpost.queue.limits import Key
 from moonpost.queue.options import QueueOptions
+from moonpost.queue.trust import allowed
 
 if TYPE_CHECKING:
     from moonpost.queue.manager import QueueManager
@@ -87,10 +90,14 @@ class Caller:
             if self._may_reuse(connection, batch, options):
                 return connection
             self.hang_up()
-        hosts = await self._manager.router.hosts(self._queue.name.domain, options)
+        manager, domain = self._manager, self._queue.name.domain
+        hosts = await manager.router.hosts(domain, options)
         self._queue.hosts_known = len(hosts)
-        self._roll_up(hosts, options)
-        return await self._call_one_of(hosts, batch[0], options)
+        policy = await manager.trust.policy(domain, options)
+        hosts = allowed(hosts, policy)
+        if policy is None or policy.mode != ENFORCE:  # another domain's name would hide its policy
+            self._roll_up(hosts, options)
+        return await self._call_one_of(hosts, batch[0], options, policy)
 
     def hang_up(self) -> None:
         """End the connection, if there is one."""
@@ -136,7 +143,7 @@ class Caller:
         )
 
     async def _call_one_of(
-        self, hosts: Sequence[Host], first: Mail, options: QueueOptions
+        self, hosts: Sequence[Host], first: Mail, options: QueueOptions, policy: Policy | None
     ) -> Connection:
         manager, queue = self._manager, self._queue
         failure: Outcome | None = None
@@ -155,7 +162,8 @@ class Caller:
             if self._limited_s(host, manager.clock.now()):
                 continue  # somebody else was faster
             try:
-                connection = await self._open(host, first, options, options.tls)
+                security = await manager.trust.security(queue.name.domain, host, options, policy)
+                connection = await self._open(host, first, options, security)
             except ConnectionFailed as failed:
                 if failed.ours:
                     raise NotNow(now + LOCAL_TROUBLE_PAUSE_S, failed.outcome.text) from failed
@@ -203,15 +211,17 @@ class Caller:
             return NotNow(until, "hosts failed", outcome, whole=True)
         return NotNow(until, "hosts failed", failure)
 
-    async def _open(self, host: Host, first: Mail, options: QueueOptions, tls: str) -> Connection:
+    async def _open(
+        self, host: Host, first: Mail, options: QueueOptions, security: Security
+    ) -> Connection:
         manager, queue = self._manager, self._queue
         settings = ConversationSettings(
-            self._ehlo_hostname(first.record, options), options.protocol, tls,
-            options.announce_8bit, first.credentials, options.xclient,
+            self._ehlo_hostname(first.record, options), options.protocol,
+            security.tls, options.announce_8bit, first.credentials, options.xclient,
         )  # fmt: skip
-        target = Target(host.name, host.address, host.port, options.source)
+        target = Target(host.name, host.address, host.port, options.source, security)
         try:
-            context = context_for(options) if tls != NO else None
+            context = context_for(options, security) if security.tls != NO else None
         except OSError as error:  # ssl.SSLError is one
             text = f"451 4.7.5 [internal] TLS options can't be used: {error}"
             raise ConnectionFailed(
@@ -229,10 +239,10 @@ class Caller:
             if (
                 isinstance(error, ConnectionFailed)
                 and error.outcome.stage is Stage.TLS_HANDSHAKE
-                and tls == IF_AVAILABLE
-                and options.tls_fallback
+                and security.tls == IF_AVAILABLE
+                and security.fallback
             ):
-                return await self._open(host, first, options, NO)
+                return await self._open(host, first, options, security.in_the_clear())
             raise
         self._host, self._held, self._credentials = host, held, first.credentials
         return self.connection

@@ -25,6 +25,7 @@ from moonpost.queue.rates import Rates
 from moonpost.queue.router import Router
 from moonpost.queue.settle import Hooks, Notifier, Result, Revise, Settler
 from moonpost.queue.throttle import Throttle
+from moonpost.queue.trust import Trust
 from moonpost.queue.wakes import Wakes
 from moonpost.queue.worker import Worker
 from moonpost.spool.interface import Due, Spool, SpoolError
@@ -79,9 +80,11 @@ class QueueManager:
         scope_of: Option | None = None,
         host_option: HostOption | None = None,
         static_route: Callable[[], str] = lambda: "",
+        trust: Trust | None = None,
     ) -> None:
         self.spool, self.clock, self.hostname = spool, clock, hostname
         self.router = Router(dns, static_route)
+        self.trust = trust or Trust()
         self.open_connection, self.next_id = open_connection, next_id
         self.hooks = hooks
         self.stopping = False

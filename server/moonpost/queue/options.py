@@ -59,6 +59,10 @@ DEFAULTS: Mapping[str, Any] = {
     "tls_certificate": "",
     "tls_key": "",
     "tls_ciphers": "",
+    "use_mta_sts": False,
+    "enable_mta_sts": True,
+    "use_dane": False,
+    "enable_dane": True,
     "xclient": "no",
     "outbound_smtp_auth_type": "",
     "outbound_smtp_auth_user": "",
@@ -119,6 +123,8 @@ class QueueOptions:
     tls_certificate: str
     tls_key: str
     tls_ciphers: str
+    mta_sts: bool
+    dane: bool
     xclient: str
     login: Login
     transcode: Transcode | None
@@ -183,6 +189,8 @@ def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
         tls_certificate=str(get("tls_certificate")),
         tls_key=str(get("tls_key")),
         tls_ciphers=str(get("tls_ciphers")),
+        mta_sts=bool(get("use_mta_sts") and get("enable_mta_sts")),
+        dane=bool(get("use_dane") and get("enable_dane")),
         xclient=str(get("xclient")),
         login={name: _unless_false(get(name)) for name in LOGIN},
         transcode=transcoding(

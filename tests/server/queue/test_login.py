@@ -17,6 +17,9 @@ from msys.message import Message
 from testkit.delivery import Line, Onlooker, line
 
 
+pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+
+
 class Host:
     """aiosmtpd that knows two users; remembers who sent what."""
 
