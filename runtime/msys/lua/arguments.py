@@ -11,6 +11,8 @@ from msys.lua.numbers import to_integer
 from msys.lua.tables import Table
 from msys.lua.text import text_or_none, type_name
 
+_INT = 2**31
+
 
 def given(value: Any) -> str:
     """How an error names what was given."""
@@ -59,6 +61,20 @@ def integer_arg(value: Any, position: int, function: str) -> int:
     if value.__class__ is int:
         return value
     return to_integer(number_arg(value, position, function))
+
+
+def int_arg(value: Any, position: int, function: str) -> int:
+    """A number cut to C's `int`, where Lua's own functions take one: the low 32 bits of the integer."""
+    if value.__class__ is int and -_INT <= value < _INT:
+        return value
+    return (to_integer(number_arg(value, position, function)) + _INT) % (2 * _INT) - _INT
+
+
+def optional_int(value: Any, position: int, function: str, default: int) -> int:
+    """The same, or the default for nil."""
+    if value is None or value is ABSENT:
+        return default
+    return int_arg(value, position, function)
 
 
 def optional_integer(value: Any, position: int, function: str, default: int) -> int:

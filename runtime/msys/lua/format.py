@@ -13,7 +13,7 @@ from typing import Any
 
 from msys.lua.arguments import number_arg, string_arg
 from msys.lua.errors import ArgumentError, RuntimeFault
-from msys.lua.numbers import EXACT, to_integer
+from msys.lua.numbers import EXACT, to_int32, to_integer
 
 _SPEC = re.compile(r"([-+ #0]*)([0-9]*)(?:(\.)([0-9]*))?(.?)", re.DOTALL | re.ASCII)
 
@@ -188,7 +188,7 @@ def _real(flags: str, width: int, precision: int | None, letter: str) -> Step:
 
 def _character(flags: str, width: int, precision: int | None, letter: str) -> Step:
     def step(value: Any, position: int) -> str:
-        code = to_integer(number_arg(value, position, "format")) & 255
+        code = to_int32(number_arg(value, position, "format")) & 255
         padded = _pad(chr(code), "", flags, width, False)
         return padded.partition("\0")[0]  # C's end of the string
 

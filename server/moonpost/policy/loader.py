@@ -157,7 +157,7 @@ def load_text(text: str, chunkname: str, std: str) -> Callable[..., Any]:
     )
     if not translation.ok:
         wrong = next(d for d in translation.diagnostics if d.severity == "error")
-        raise LuaError(lua_message(wrong, name), positioned=True)
+        raise LuaError(lua_message(wrong, chunkname), positioned=True)
     filename = f"<{name} {source.sha256[:12]}>"
     code, line_map = lua2py.load_module(translation, filename=filename)
     register_map(filename, LineMap.from_json(line_map))

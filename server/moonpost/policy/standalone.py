@@ -80,7 +80,7 @@ def run_file(
     translation = with_deep_stack(lambda: lua2py.translate(source, std=std, shared=shared))
     if not translation.ok:
         wrong = next(d for d in translation.diagnostics if d.severity == "error")
-        raise NotCompiled(f"lua: {lua_message(wrong, shown)}")
+        raise NotCompiled(f"lua: {lua_message(wrong, '@' + shown)}")
     filename = str(path) if view == "lua" else f"{shown}.{source.sha256[:12]}.py"
     code, line_map = lua2py.load_module(translation, filename=filename, view=view)
     register_map(code.co_filename, LineMap.from_json({**line_map, "path": str(path)}))

@@ -126,7 +126,6 @@ coroutine.running thread? pure
 coroutine.status string pure
 coroutine.wrap function pure
 coroutine.yield ... -
-debug.debug - -
 debug.getfenv any pure
 debug.gethook ... pure
 debug.getinfo table? pure
@@ -170,6 +169,9 @@ LIBRARIES = frozenset({"string", "table", "math", "os", "io", "coroutine", "debu
 
 # Where Lua's name can't be Python's.
 SPELLING = {"assert": "lua_assert", "coroutine.yield": "coroutine.yield_"}
+
+# Functions that may give no value, which `print` and `select` tell from nil -> the one that says so.
+NONE_TOLD = {name: f"{name}_values" for name in ("table.remove", "table.foreach", "table.foreachi")}
 
 # Base functions that generated Python doesn't call by name: the iterators stand only in a `for`.
 THROUGH_GLOBALS = frozenset({"pairs", "ipairs", "newproxy", "loadfile", "module", "gcinfo"})

@@ -13,9 +13,9 @@ from msys.lua.absent import ABSENT
 from msys.lua.arguments import (
     any_arg,
     function_arg,
-    integer_arg,
+    int_arg,
     number_arg,
-    optional_integer,
+    optional_int,
     optional_string,
     string_arg,
     table_arg,
@@ -55,7 +55,7 @@ def tostring(value: Any = ABSENT, *_: Any) -> str:
 def tonumber(value: Any = ABSENT, base: Any = None, *_: Any) -> int | float | None:
     if base is None or base is ABSENT:
         return to_number(any_arg(value, 1, "tonumber"))
-    radix = integer_arg(base, 2, "tonumber")
+    radix = int_arg(base, 2, "tonumber")
     if radix == 10:
         return to_number(any_arg(value, 1, "tonumber"))
     text = string_arg(value, 1, "tonumber")
@@ -70,7 +70,7 @@ def print(*args: Any) -> None:
 
 def error(value: Any = None, level: Any = 1, *_: Any) -> Any:
     """Raise `value`; a text gets the position of the function at `level` in front."""
-    depth = optional_integer(level, 2, "error", 1)
+    depth = optional_int(level, 2, "error", 1)
     if depth > 0 and value.__class__ in (str, int, float):
         value = where(depth, sys._getframe(1)) + to_text(value)
     raise LuaError(value, positioned=True)
@@ -126,7 +126,7 @@ def handled_levels() -> list[Level] | None:
 def select(position: Any = ABSENT, *args: Any) -> Any:
     if position.__class__ is str and position[:1] == "#":
         return len(args)
-    place = integer_arg(position, 1, "select")
+    place = int_arg(position, 1, "select")
     if place < 0:
         place += len(args)
         if place < 0:
@@ -145,8 +145,8 @@ _UNPACK_MAX = 8000  # LUAI_MAXCSTACK: what one call may return
 def unpack(table: Any = ABSENT, first: Any = 1, last: Any = None, *_: Any) -> Any:
     if not isinstance(table, Table):
         raise wrong_type(table, 1, "unpack", "table")
-    start = optional_integer(first, 2, "unpack", 1)
-    stop = border(table) if last is None else integer_arg(last, 3, "unpack")
+    start = optional_int(first, 2, "unpack", 1)
+    stop = border(table) if last is None else int_arg(last, 3, "unpack")
     if stop - start >= _UNPACK_MAX:
         raise RuntimeFault("too many results to unpack")
     found = tuple(map(table.get, range(start, stop + 1)))
@@ -154,8 +154,8 @@ def unpack(table: Any = ABSENT, first: Any = 1, last: Any = None, *_: Any) -> An
 
 
 def rawget(table: Any = ABSENT, key: Any = ABSENT, *_: Any) -> Any:
-    any_arg(key, 2, "rawget")
-    return table_arg(table, 1, "rawget").get(stored_key(key))
+    found = table_arg(table, 1, "rawget")
+    return found.get(stored_key(any_arg(key, 2, "rawget")))
 
 
 def rawset(table: Any = ABSENT, key: Any = ABSENT, value: Any = ABSENT, *_: Any) -> Any:
@@ -264,7 +264,8 @@ def getfenv(target: Any = 1, *_: Any) -> Table:
     """The globals of a function: those setfenv gave a chunk, else the environment's."""
     if isinstance(target, Chunk) and target.globals is not None:
         return target.globals
-    if type_name(target) not in ("function", "thread") and integer_arg(target, 1, "getfenv") < 0:
+    kind = type_name(target)
+    if kind not in ("function", "thread") and optional_int(target, 1, "getfenv", 1) < 0:
         raise ArgumentError(1, "getfenv", "level must be non-negative")
     return environment().globals
 
@@ -285,7 +286,7 @@ def setfenv(target: Any = ABSENT, globals: Any = ABSENT, *_: Any) -> Any:
 def collectgarbage(option: Any = "collect", argument: Any = 0, *_: Any) -> int | float:
     """Python's collector does the work; the counts are rough."""
     choice = optional_string(option, 1, "collectgarbage", "collect")
-    optional_integer(argument, 2, "collectgarbage", 0)
+    optional_int(argument, 2, "collectgarbage", 0)
     if choice == "count":
         return gcinfo()
     if choice == "collect":

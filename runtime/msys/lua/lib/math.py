@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from msys.lua.absent import ABSENT
-from msys.lua.arguments import integer_arg, number_arg
+from msys.lua.arguments import int_arg, integer_arg, number_arg
 from msys.lua.arithmetic import power
 from msys.lua.environment import present_environment
 from msys.lua.errors import ArgumentError, RuntimeFault
@@ -115,7 +115,8 @@ def frexp(x: Any = ABSENT, *_: Any) -> tuple[Number, int]:
 
 
 def ldexp(x: Any = ABSENT, e: Any = ABSENT, *_: Any) -> Number:
-    number, exponent = number_arg(x, 1, "ldexp"), integer_arg(e, 2, "ldexp")
+    exponent = int_arg(e, 2, "ldexp")
+    number = number_arg(x, 1, "ldexp")
     try:
         return tidy(_math.ldexp(number, sorted((-5000, exponent, 5000))[1]))
     except OverflowError:
@@ -171,12 +172,12 @@ def random(low: Any = ABSENT, high: Any = ABSENT, *extra: Any) -> Number:
         return share
     if extra:
         raise RuntimeFault("wrong number of arguments")
-    first = integer_arg(low, 1, "random")
+    first = int_arg(low, 1, "random")
     if high is ABSENT:
         if first < 1:
             raise ArgumentError(1, "random", "interval is empty")
         return _math.floor(share * first) + 1
-    last = integer_arg(high, 2, "random")
+    last = int_arg(high, 2, "random")
     if first > last:
         raise ArgumentError(2, "random", "interval is empty")
     return _math.floor(share * (last - first + 1)) + first

@@ -114,9 +114,8 @@ def _formatted(template: str, parts: _time.struct_time) -> str:
 
 def difftime(later: Any = ABSENT, earlier: Any = 0, *_: Any) -> int | float:
     """Seconds between two times."""
-    first = to_integer(number_arg(later, 1, "difftime"))
     second = 0 if earlier is None else to_integer(number_arg(earlier, 2, "difftime"))
-    return first - second
+    return to_integer(number_arg(later, 1, "difftime")) - second
 
 
 def getenv(name: Any = ABSENT, *_: Any) -> str | None:
@@ -187,8 +186,9 @@ def exit(code: Any = 0, *_: Any) -> Any:
 
 def setlocale(locale: Any = None, category: Any = None, *_: Any) -> str | None:
     """The locale is always C: asking and setting that succeeds, any other is refused with nil."""
+    wanted = optional_string(locale, 1, "setlocale", "C")
     optional_string(category, 2, "setlocale", "all")
-    return "C" if optional_string(locale, 1, "setlocale", "C") in ("", "C", "POSIX") else None
+    return "C" if wanted in ("", "C", "POSIX") else None
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from msys.lua import patterns
 from msys.lua.absent import ABSENT
-from msys.lua.arguments import integer_arg, optional_integer, string_arg
+from msys.lua.arguments import int_arg, integer_arg, optional_integer, string_arg
 from msys.lua.bytestr import ascii_lower, ascii_upper
 from msys.lua.errors import ArgumentError, RuntimeFault
 from msys.lua.format import format_string
@@ -43,7 +43,7 @@ _LONGEST = 2**31  # octets; chosen: what would not fit into a message anyway
 
 def rep(s: Any = ABSENT, n: Any = ABSENT, *_: Any) -> str:
     text = string_arg(s, 1, "rep")
-    times = integer_arg(n, 2, "rep")
+    times = int_arg(n, 2, "rep")
     if times > 0 and _size(text) * times > _LONGEST:
         raise RuntimeFault("not enough memory")
     return text * times
@@ -76,7 +76,7 @@ def byte(s: Any = ABSENT, i: Any = 1, j: Any = None, *_: Any) -> Any:
 def char(*codes: Any) -> str:
     out = []
     for position, code in enumerate(codes, 1):
-        value = integer_arg(code, position, "char")
+        value = int_arg(code, position, "char")
         if not 0 <= value <= 255:
             raise ArgumentError(position, "char", "invalid value")
         out.append(chr(value))
@@ -134,7 +134,7 @@ def gsub(
 ) -> tuple[str, int]:
     text = s if s.__class__ is str else string_arg(s, 1, "gsub")
     wanted = pattern if pattern.__class__ is str else string_arg(pattern, 2, "gsub")
-    most = None if limit is None or limit is ABSENT else integer_arg(limit, 4, "gsub")
+    most = None if limit is None or limit is ABSENT else int_arg(limit, 4, "gsub")
     return patterns.pattern(wanted).gsub(text, replacement_arg(replacement), most)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from msys.lua.absent import ABSENT
 from msys.lua.arguments import (
     function_arg,
-    integer_arg,
-    optional_integer,
+    int_arg,
+    optional_int,
     optional_string,
     table_arg,
 )
@@ -27,8 +27,8 @@ def concat(
 ) -> str:
     between = optional_string(separator, 2, "concat", "")  # Lua looks at it first
     found = table_arg(table, 1, "concat")
-    start = optional_integer(first, 3, "concat", 1)
-    stop = border(found) if last is None else integer_arg(last, 4, "concat")
+    start = optional_int(first, 3, "concat", 1)
+    stop = border(found) if last is None else int_arg(last, 4, "concat")
     values: list[Any] = list(map(found.get, range(start, stop + 1)))
     try:
         return between.join(values)
@@ -60,7 +60,7 @@ def insert(table: Any = ABSENT, *args: Any) -> None:
         return
     if len(args) != 2:
         raise RuntimeFault("wrong number of arguments to 'insert'")
-    place = integer_arg(args[0], 2, "insert")
+    place = int_arg(args[0], 2, "insert")
     if place < end:
         moved = list(map(found.get, range(place, end)))
         dict.update(found, zip(range(place + 1, end + 1), moved, strict=True))
@@ -93,7 +93,7 @@ def remove_values(table: Any = ABSENT, place: Any = None, *_: Any) -> Any:
     """What Lua's `table.remove` returns: no value at all when there is none."""
     found = table_arg(table, 1, "remove")
     size = border(found)
-    at = size if place is None or place is ABSENT else integer_arg(place, 2, "remove")
+    at = size if place is None or place is ABSENT else int_arg(place, 2, "remove")
     if not 1 <= at <= size:
         return ()
     value = found.get(at)

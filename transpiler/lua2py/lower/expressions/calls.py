@@ -15,7 +15,7 @@ from lua2py.lower import build
 from lua2py.lower.context import Context
 from lua2py.lower.expressions.index import present
 from lua2py.lower.expressions.literals import text
-from lua2py.lower.expressions.names import documented, hidden_by_module
+from lua2py.lower.expressions.names import documented, hidden_by_module, none_told
 from lua2py.lower.registry import lowers
 
 
@@ -179,7 +179,12 @@ def _documented(
         count = None if results is None else len(results)
         rows = catalogue.functions().get(name)
         most = catalogue.most_arguments(rows) if rows else None
-    made = ctx.mark(build.call(function, *_arguments(ctx, args, most)), node, what)
+    arguments = _arguments(ctx, args, most)
+    if spread and name in library.NONE_TOLD and isinstance(node, tree.Call):
+        told = none_told(ctx, node.function) or function
+        made = ctx.mark(build.call(told, *arguments), node, what)
+        return Made(made, None, [build.starred(build.call(ctx.lua("values"), made))])
+    made = ctx.mark(build.call(function, *arguments), node, what)
     return _documented_result(ctx, node, name, made, count, spread)
 
 

@@ -10,7 +10,7 @@ from lua2py.facts.contents import is_followed, takes_any_key
 from lua2py.facts.kinds import Kind, annotation
 from lua2py.lower import build
 from lua2py.lower.context import Context
-from lua2py.lower.expressions.names import documented
+from lua2py.lower.expressions.names import documented, none_told
 from lua2py.lower.registry import lowers
 
 _INDEXABLE = kinds.TABLE | kinds.USERDATA | kinds.NIL  # Python's own subscript does what Lua does
@@ -25,7 +25,7 @@ _WRITE_KEYS = _READ_KEYS.without(kinds.FLOAT)
 def lower_index(ctx: Context, node: tree.Index) -> ast.expr:
     known = documented(ctx, node)
     if known is not None:
-        return ctx.mark(known, node)
+        return ctx.mark(none_told(ctx, node) or known, node)
     what = ctx.describe(node.object)
     receiver = ctx.kind(node.object)
     if isinstance(node.key, tree.String) and receiver.userdata_class:

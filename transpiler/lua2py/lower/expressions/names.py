@@ -77,6 +77,13 @@ def documented(ctx: Context, node: tree.Expr) -> ast.expr | None:
     return spelled(ctx, path)
 
 
+def none_told(ctx: Context, node: tree.Expr) -> ast.expr | None:
+    """For a function that may give no value: the one that tells it from nil."""
+    path = ctx.facts.paths.of(node)
+    told = library.NONE_TOLD.get(".".join(path or ()))
+    return spelled(ctx, tuple(told.split("."))) if told else None
+
+
 def hidden_by_module(ctx: Context, node: tree.Expr) -> bool:
     """Whether `module(name)` without package.seeall has taken the standard names away."""
     if ctx.after_module_call is None or ctx.facts.seeall or node.span.start < ctx.after_module_call:
