@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
+from typing import Any, TypedDict
 
 from msys.ports import PortError
 
@@ -115,6 +115,15 @@ def block_total(
 class _Series:
     kind: str
     counts: Windows
+
+
+class SeriesContent(TypedDict):
+    """A whole series as plain values: key -> window number -> count, both numbers as text."""
+
+    kind: str
+    interval_s: float
+    windows: int
+    counts: dict[str, dict[str, float]]
 
 
 class MemoryState:
@@ -242,6 +251,28 @@ class MemoryState:
             found.counts.remove(key)
         elif (where := address(key)) is not None:
             found.counts.remove(int(where))
+
+    def series_content(self, name: str) -> SeriesContent:
+        """Everything a series holds, to be kept elsewhere."""
+        found = self._find(name)
+        counts = {
+            str(key): {str(number): count for number, count in bucket.items()}
+            for key, bucket in found.counts.buckets.items()
+        }
+        return SeriesContent(
+            kind=found.kind,
+            interval_s=found.counts.interval_s,
+            windows=found.counts.windows,
+            counts=counts,
+        )
+
+    def fill_series(self, name: str, content: SeriesContent) -> None:
+        """Put in what `series_content` of a series of the same shape gave."""
+        found = self._find(name)
+        for key, bucket in content["counts"].items():
+            where: Any = int(key) if found.kind in FAMILY else key
+            counted = {int(number): count for number, count in bucket.items()}
+            found.counts.buckets[where] = counted
 
     def _find(self, name: str) -> _Series:
         found = self._series.get(name)

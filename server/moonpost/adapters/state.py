@@ -1,4 +1,4 @@
-"""Where shared state is kept: in this process, or in Redis or Valkey when several processes share it."""
+"""Where shared state is kept: in this process, or in Redis or Valkey when several share it."""
 
 from __future__ import annotations
 

@@ -15,12 +15,13 @@ from moonpost.adapters.clock import LoopClock
 from moonpost.adapters.http import HttpClient
 from moonpost.adapters.pools import LoopPools
 from moonpost.adapters.sessions import SessionBook
-from moonpost.adapters.state import state_for
 from moonpost.app import ports as real
 from moonpost.app.engines import message_store, scanners
 from moonpost.app.events import EventStream
 from moonpost.app.log import ServerLog
 from moonpost.app.outbox import NotYet
+from moonpost.app.state import shared_state
+from moonpost.app.traps import traps
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
 from moonpost.policy.bridge import Bridge
@@ -101,8 +102,6 @@ def open_ports(
         {name: pool.concurrency for name, pool in config.thread_pools().items()},
     )
     stack.push_async_callback(pools.close)
-    state, close_state = state_for(config.option("shared_state"), clock.now)
-    stack.push_async_callback(close_state)
     return Ports(
         clock=clock,
         dns=real.resolver(config, clock),
@@ -111,12 +110,13 @@ def open_ports(
         database=databases,
         log=log,
         outbox=NotYet(),
-        state=state,
+        state=shared_state(config, clock, log, stack),
         configuration=live,
         pools=pools,
         sessions=book,
         scanners=scanners(lambda: live.current, http),
         mstore=mstore,
+        snmp=traps(config),
     )
 
 

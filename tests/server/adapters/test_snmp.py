@@ -13,7 +13,10 @@ import pytest
 pytest.importorskip("pysnmp", reason="needs the extra 'snmp'")
 
 from moonpost.adapters.snmp import SnmpTraps
+from moonpost.app.traps import destinations
+from moonpost.config.model import examine
 from msys.ports import PortError
+from testkit.small_server import connect, small_server
 
 
 @pytest.fixture
@@ -76,3 +79,43 @@ def test_snmptrapd_understands_every_kind(receiver) -> None:
 def test_a_trap_without_a_destination_says_so() -> None:
     with pytest.raises(PortError, match="no Destination"):
         SnmpTraps().trap("1.3.6", "1.3.6", "string", "x", None, None)
+
+
+POLICY = """
+require("msys.core")
+require("msys.extended.vctx")
+local mod = {}
+function mod:validate_connect(ac, vctx)
+  msys.snmpTrap({ mib = "1.3.6.1.4.1.19552.9", payload = "to all" })
+  msys.snmpTrap({ mib = "1.3.6.1.4.1.19552.9", type = "gauge", payload = 17, address = "127.0.0.1", port = PORT })
+  return msys.core.VALIDATE_CONT
+end
+msys.registerModule("policy", mod)
+"""
+
+
+@pytest.mark.row("msys.snmpTrap")
+def test_the_server_sends_the_traps_of_policy(receiver, tmp_path: Path) -> None:
+    port, log = receiver
+    folder = tmp_path / "server"
+    folder.mkdir()
+    options = f'SNMP_Traps {{ Destination "127.0.0.1:{port}" {{ Community = "house" }} }}'
+    policy = POLICY.replace("PORT", str(port))
+    with small_server(folder, {"policy": policy}, options=options) as serving:
+        serving.start()
+        with connect(serving.port):
+            assert 'STRING: "to all"' in received(log, "to all")
+            assert "Gauge32: 17" in received(log, "Gauge32: 17")
+
+
+def test_destinations_are_read_with_their_communities() -> None:
+    config, _ = examine(
+        "/nowhere.conf",
+        text='SNMP_Traps { Community = "outer"  Trap_Destination = ( "192.0.2.3" )\n'
+        'Destination "192.0.2.1:1162" {}  Destination "[2001:db8::1]:162" { Community = "own" } }',
+    )
+    assert destinations(config) == [
+        ("192.0.2.3", 162, "outer"),
+        ("192.0.2.1", 1162, "outer"),
+        ("2001:db8::1", 162, "own"),
+    ]
