@@ -180,15 +180,14 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "C524": Rule(
         ERROR,
-        "there is no name server to ask",
-        "Without one no mail can be routed by MX. Name servers are `address` or `address:port` in "
-        "`nameservers`, or the `nameserver` lines of the file that `resolv_conf` names.",
+        "a name server is malformed",
+        "Name servers are `address` or `address:port`.",
     ),
     "C525": Rule(
         WARNING,
         "nothing is looked up in DNS",
-        "There is no name server. `gateway` is an address, so mail is delivered all the same; lookups "
-        "of policy fail with SERVFAIL.",
+        "There is no name server. Mail goes where a `gateway` or a route is an address, and waits otherwise; "
+        "lookups of policy fail with SERVFAIL.",
     ),
     "C526": Rule(
         ERROR,

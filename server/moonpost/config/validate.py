@@ -235,20 +235,9 @@ def _name_servers(config: Config) -> Iterator[Diagnostic]:
         return
     setting = config.root.settings.get("resolv_conf")
     place = config.root.place if setting is None else setting.written.place
-    gateway = config.root.get("gateway")
-    code = "C525" if gateway is not None and _is_address(str(gateway)) else "C524"
     message = f"{file} names no name server"
-    yield diagnostic(
-        code, place, message, "set `nameservers`, or `resolv_conf` to a file with some"
-    )
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text.strip("[]"))
-    except ValueError:
-        return False
-    return True
+    remedy = "set `nameservers`, or `resolv_conf` to a file with some"
+    yield diagnostic("C525", place, message, remedy)
 
 
 def _monitors(config: Config) -> Iterator[Diagnostic]:
