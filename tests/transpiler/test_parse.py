@@ -9,7 +9,7 @@ import threading
 from dataclasses import fields
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lua2py import tree
@@ -387,6 +387,7 @@ LUAISH = st.lists(
 
 @settings(max_examples=400, deadline=None)
 @given(LUAISH, st.sampled_from(["thr", "5.1"]), st.booleans())
+@example(["\xc3", "\x80"], "thr", False)  # two bytes, one character
 def test_any_text_gives_a_tree_or_a_mistake(words: list[str], std: str, spaced: bool) -> None:
     source = SourceFile.of_text((" " if spaced else "").join(words))
     chunk, found = parse(source, std)

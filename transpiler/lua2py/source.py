@@ -82,15 +82,32 @@ class SourceFile:
         line = self.line(span.line)
         first = span.column - 1
         last = len(line) if span.end_line > span.line else span.end_column - 1
-        width = max(1, len(printable(line[first:last])))
-        return printable(line), " " * len(printable(line[:first])) + "^" * width
+        columns = _columns(line)
+        begin, end = columns[first], columns[last]
+        if last > 0 and end == columns[last - 1]:  # it ends within a character
+            end = next((column for column in columns[last:] if column > end), end)
+        return printable(line), " " * begin + "^" * max(1, end - begin)
+
+
+def _columns(line: str) -> list[int]:
+    """Where the printed character begins to which each byte belongs, and where the last one ends."""
+    columns, at = [], 0
+    for char in _decoded(line):
+        columns += [at] * len(char.encode("utf-8", "surrogateescape"))
+        at += len(_shown(char))
+    return [*columns, at]
 
 
 def printable(text: str) -> str:
     """Source text for a terminal: UTF-8 read where it is UTF-8, tabs as four spaces, other bytes escaped."""
+    return "".join(map(_shown, _decoded(text)))
+
+
+def _decoded(text: str) -> str:
+    """One character per byte in, one per character of UTF-8 out; what is no UTF-8 stays as the decoder marks it."""
     if text.isascii() or max(text) <= "\xff":
-        text = text.encode("latin-1").decode("utf-8", "surrogateescape")
-    return "".join(map(_shown, text))
+        return text.encode("latin-1").decode("utf-8", "surrogateescape")
+    return text
 
 
 def _shown(char: str) -> str:
