@@ -15,7 +15,7 @@ from collections.abc import Callable
 from testkit.programs import PRELUDE
 
 _NAMES = "a b c d list str type len map filter self from is None not_ x y z value key item T G M first _ f".split()
-_NUMBERS = "0 1 2 3 5 7 10 0.5 2.25 100 -1 -3 1e3 255 0x10 4096 1e15 9007199254740992 1e100".split()
+_NUMBERS = "0 1 2 3 5 7 10 0.5 2.25 100 -1 -3 1e3 255 0x10 4096 1e15 9007199254740992 0x7fffffffffffffff 1e100".split()
 _STRINGS = [
     "", "a", "hello", "Hello World", "10", "0x1F", " 3 ", "1e2", "x=1,y=2", "a.b.c", "%d", "%", "{}", "{x}", "a'b", 'q\\"q',
     "tab\\tnew\\n", "\\0z", "\\200", "Grüße", "--", "]]", "\\\\",

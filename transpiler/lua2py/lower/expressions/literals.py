@@ -33,7 +33,7 @@ def lower_number(ctx: Context, node: tree.Number) -> ast.expr:
     if node.value == math.inf:
         return build.attribute(ctx.lua("math"), "huge")
     made = build.constant(node.value)
-    if _HEX.match(node.text):
+    if _HEX.match(node.text) and isinstance(node.value, int):
         ctx.layout.numbers[made] = node.text.lower()
     elif (
         _OCTAL.match(node.text) and isinstance(node.value, int) and node.value == int(node.text, 8)
