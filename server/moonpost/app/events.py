@@ -24,6 +24,9 @@ HASH_DIGITS = 12  # as in the first line of generated modules
 GENERATIONS = 1000  # chosen: so many old ones keep their hash, for sessions that are slow to end
 
 
+Watcher = Callable[[str, Mapping[str, Any]], None]
+
+
 class Loaded(Protocol):
     """What the log asks of a generation."""
 
@@ -40,9 +43,12 @@ class EventStream:
         self._file = file
         self._now = now
         self._policies: dict[int, str] = {}  # generation -> hash of its sources
+        self.watchers: list[Watcher] = []  # told of each event, also when no file is written
 
     def write(self, event: str, at: float, **facts: Any) -> None:
         """One event. Facts that are empty are left out."""
+        for watch in self.watchers:
+            watch(event, facts)
         if self._file is None:
             return
         known = {name: value for name, value in facts.items() if value not in (None, "", 0, {})}

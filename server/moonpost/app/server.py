@@ -20,12 +20,14 @@ from moonpost.app.delivery_hooks import DeliveryHooks
 from moonpost.app.events import EventStream
 from moonpost.app.listeners import esmtp_listeners, hostname
 from moonpost.app.log import ServerLog
+from moonpost.app.metrics import MetricsListener, start_metrics
 from moonpost.app.outbox import Injection, Outbox
 from moonpost.app.policy import How, Running, stanzas, start_policy
 from moonpost.app.receiving import Reception, services
 from moonpost.app.sockets import Handed, Sockets
 from moonpost.app.starting import CannotStart
 from moonpost.app.storage import Logs, open_logs
+from moonpost.app.vitals import start_vitals
 from moonpost.app.trust import trust
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.live import LiveConfiguration
@@ -78,6 +80,7 @@ class Server:
         self.keeper: SpoolKeeper
         self.notices: Notices
         self.adaptive: AdaptiveDelivery | None = None
+        self.metrics: MetricsListener | None = None
         self.reception: Reception
 
     @property
@@ -95,7 +98,8 @@ class Server:
 
     def addresses(self) -> dict[str, list[str]]:
         """Where the server listens, with the ports that were found for port 0."""
-        return {"esmtp": self.reception.addresses}
+        found = {"esmtp": self.reception.addresses}
+        return found | ({"metrics": [self.metrics.address]} if self.metrics else {})
 
     async def _start(self) -> None:
         config = self.config
@@ -110,6 +114,8 @@ class Server:
         console = await start_console(self, self.bridge)
         self._stack.push_async_callback(console.stop)
         await self._start_listeners(config)
+        self.metrics = await start_metrics(self, self._stack)
+        start_vitals(self, self._stack)
 
     def _open_logs(self, config: Config) -> None:
         self.logs = open_logs(

@@ -20,6 +20,7 @@ COMMANDS = {
     "sim": "play one SMTP session against policy, without a network",
     "debug": "step through policy, in Lua or in Python",
     "console": "talk to a running server",
+    "top": "show what a running server does, also while it is stuck",
     "import": "say what an existing tree of configuration becomes here",
     "why": "tell the life of a message from the event log",
     "explain": "explain a diagnostic, at length",

@@ -93,6 +93,7 @@ _MODULES: Final = (
             "alerting",
             "alias",
             "inbound_audit",
+            "metrics",
             "cidrdb",
             "dane",
             "conntrol",

@@ -8,10 +8,12 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from moonpost.policy import blame
 from moonpost.policy.interface import AGAIN, CONT, DONE, Outcome, PolicyState
+from moonpost.policy.timing import TIMINGS
 from msys.catalog import Callout, callouts
 from msys.lua import Table, first, setmetatable
 from msys.lua.environment import Environment, enter
@@ -73,6 +75,7 @@ class Runner:
         message: Any,
     ) -> Outcome:
         """Call each module in turn until one answers DONE or fails. Runs inside a greenlet."""
+        began = perf_counter()
         row = callouts()[callout]
         outcome = Outcome()
         call = Call(
@@ -103,6 +106,7 @@ class Runner:
                 self._clean_up(call)
             if outcome.error is not None or outcome.verdict == DONE:
                 break
+        TIMINGS.add(callout, perf_counter() - began)
         return outcome
 
     def _self_for(self, bound: Bound, state: PolicyState, row: Callout) -> Table:

@@ -297,6 +297,10 @@ class LmdbSpool:
         else:
             transaction.delete(body, db=self.tables["bodies"])
 
+    def room(self) -> int:
+        """Octets that its disk still has for messages; 0 or less: they are refused with 452."""
+        return shutil.disk_usage(self.folder).free - self._min_free_bytes
+
     def _refuse_growth(self, transaction: Any, new_bytes: int) -> None:
         """Raise SpoolFull while removals still have room."""
         free = shutil.disk_usage(self.folder).free
