@@ -305,7 +305,7 @@ local function flat(v)
     local out = {}
     for _, k in ipairs(keys) do
       local shown = (type(k) == "table" or type(k) == "function") and type(k) or tostring(k)
-      out[#out + 1] = shown .. "=" .. (type(v[k]) == "table" and "{}" or type(v[k]) == "function" and "fn" or tostring(v[k]))
+      out[#out + 1] = shown .. "=" .. (type(v[k]) == "table" and "{}" or type(v[k]) == "function" and "fn" or v[k] == 0 and "0" or tostring(v[k]))
     end
     return (string.gsub("{" .. table.concat(out, ",") .. "}", "%z", "\\0"))
   elseif type(v) == "function" then
