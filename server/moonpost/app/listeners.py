@@ -1,4 +1,4 @@
-"""From the configuration's ESMTP_Listener stanzas to what each socket needs to know."""
+"""From the configuration's listener stanzas to what each socket needs to know."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from ipaddress import ip_network
 from typing import Any
 
 from moonpost.app.authentication import mechanisms
+from moonpost.app.injection import InjectionOptions
 from moonpost.config.model import Config
+from moonpost.inbound.http import HttpLimits
 from moonpost.inbound.settings import Cap, ListenSettings, PeerSettings
 from moonpost.inbound.tls import TlsOptions, server_context
 from moonpost.phases.options import EXTENSIONS, SessionOptions
 from msys.lua.bytestr import to_str
 
 SCOPE = "ESMTP_Listener"
+HTTP = "HTTP_Listener"
 PEERS_CACHED = 4096  # chosen: addresses whose options are remembered
 
 Option = Callable[..., Any]  # (name, peer="") -> value
@@ -30,12 +33,22 @@ def hostname(config: Config) -> str:
 
 def esmtp_listeners(config: Config) -> list[ListenSettings]:
     """One for each `Listen` of an ESMTP_Listener, in file order."""
-    found = []
-    for listener in config.root.named(SCOPE.lower()):
-        for listen in listener.named("listen"):
-            if listen.get("enable") is not False and listener.get("enable") is not False:
-                found.append(_settings(config, listen.instance or ""))
-    return found
+    return [_settings(config, name) for name in _listens(config, SCOPE)]
+
+
+def http_listeners(config: Config) -> list[ListenSettings]:
+    """One for each `Listen` of an HTTP_Listener, in file order."""
+    return [_http_settings(config, name) for name in _listens(config, HTTP)]
+
+
+def _listens(config: Config, scope: str) -> list[str]:
+    """The names of the Listen stanzas that are not switched off."""
+    return [
+        listen.instance or ""
+        for listener in config.root.named(scope.lower())
+        for listen in listener.named("listen")
+        if listen.get("enable") is not False and listener.get("enable") is not False
+    ]
 
 
 def address_of(text: str) -> tuple[str, int, str]:
@@ -80,9 +93,55 @@ def _settings(config: Config, listen: str) -> ListenSettings:
         service_sessions=option("service_sessions"),
         tls=tls,
         tls_from_start=bool(option("use_ssl")),
-        tls_after_header=any(by_peer(peer).proxy_header for peer in _peers(config, listen)),
         peer=by_peer(""),
         by_peer=by_peer,
+    )
+
+
+def _http_settings(config: Config, listen: str) -> ListenSettings:
+    def option(name: str, _peer: str = "") -> Any:
+        return config.listener_option(name, HTTP, listen, "")
+
+    address, port, path = address_of(listen)
+    return ListenSettings(
+        name=listen,
+        address=address,
+        port=port,
+        unix_path=path,
+        file_mode=option("file_mode"),
+        backlog=option("listen_backlog"),
+        tls=_tls(option, "", server_context) if option("use_ssl") else None,
+        tls_from_start=bool(option("use_ssl")),
+    )
+
+
+def http_limits(config: Config, listen: str, peer: str) -> HttpLimits:
+    """What one request may cost."""
+
+    def option(name: str) -> Any:
+        return config.listener_option(name, HTTP, listen, peer)
+
+    return HttpLimits(
+        max_body_bytes=int(option("max_request_size")),
+        idle_s=float(option("idle_time") or 0),
+        chunked=not option("disable_chunked"),
+    )
+
+
+def injection_options(config: Config, listen: str, peer: str) -> InjectionOptions:
+    """Who may inject over HTTP, and how it is logged."""
+
+    def option(name: str) -> Any:
+        return config.listener_option(name, HTTP, listen, peer)
+
+    return InjectionOptions(
+        listener=listen,
+        hostname=hostname(config),
+        networks=tuple(ip_network(text, strict=False) for text in config.option("relay_hosts")),
+        authentication=bool(option("enable_authentication")),
+        certificate_is_enough=bool(option("tls_verified_peer_is_authorized")),
+        default_binding=str(config.option("default_binding") or ""),
+        log_requests=bool(option("log_requests_to_paniclog")),
     )
 
 

@@ -6,15 +6,14 @@ are in `moonpost.phases.enqueue`; this drives them.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
 from moonpost.app.events import EventStream
-from moonpost.phases.actions import Failed, Run
-from moonpost.phases.asking import panic_lines
-from moonpost.phases.enqueue import Fate, Judged, enqueue_generated
-from moonpost.policy.interface import Generation, Outcome, Policy, PolicyState
+from moonpost.app.judging import judged_by
+from moonpost.phases.enqueue import Fate, enqueue_generated
+from moonpost.policy.interface import Generation, Policy, PolicyState
 from moonpost.queue.keeper import Internal, SpoolKeeper
 from moonpost.spool.interface import SpoolError
 from msys.accept import Accept
@@ -64,7 +63,7 @@ class Injection:
         accept.vctx, accept.message = vctx, message
         state = PolicyState(accept=accept, vctx=vctx)
         steps = enqueue_generated(generation, message, accept, vctx, self._clock.now())
-        judged = await self._drive(generation, state, steps, message)
+        judged = await judged_by(steps, generation, state, message, self._log, self._events)
         if judged.fate in (Fate.REFUSE, Fate.DEFER):
             verdict = judged.verdict
             said = f"{verdict.code} {verdict.text}" if verdict else "no reason"
@@ -74,33 +73,6 @@ class Injection:
                 f"was refused by policy and is dropped: {said}",
             )
         return judged.fate is Fate.KEEP
-
-    async def _drive(
-        self,
-        generation: Generation,
-        state: PolicyState,
-        steps: Generator[Any, Any, Judged],
-        message: Message,
-    ) -> Judged:
-        value: Any = None
-        while True:
-            try:
-                action = steps.send(value)
-            except StopIteration as end:
-                judged: Judged = end.value
-                return judged
-            value = None
-            if isinstance(action, Run):
-                value = generation.run(action.callout, state, action.args, action.message)
-                if not isinstance(value, Outcome):
-                    value = await value
-            elif isinstance(action, Failed):
-                for module, text in panic_lines(action, generation.number):
-                    self._log.panic(module, text)
-                if self._events is not None:
-                    self._events.policy_failed_for(
-                        message, generation.number, action.callout, action.error
-                    )
 
 
 class Outbox:

@@ -18,7 +18,8 @@ from moonpost.app.adaptive import start_adaptive
 from moonpost.app.console import start_console
 from moonpost.app.delivery_hooks import DeliveryHooks
 from moonpost.app.events import EventStream
-from moonpost.app.listeners import esmtp_listeners, hostname
+from moonpost.app.http_reception import HttpReception
+from moonpost.app.listeners import esmtp_listeners, hostname, http_listeners
 from moonpost.app.log import ServerLog
 from moonpost.app.metrics import MetricsListener, start_metrics
 from moonpost.app.outbox import Injection, Outbox
@@ -27,8 +28,8 @@ from moonpost.app.receiving import Reception, services
 from moonpost.app.sockets import Handed, Sockets
 from moonpost.app.starting import CannotStart
 from moonpost.app.storage import Logs, open_logs
-from moonpost.app.vitals import start_vitals
 from moonpost.app.trust import trust
+from moonpost.app.vitals import start_vitals
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
@@ -82,6 +83,7 @@ class Server:
         self.adaptive: AdaptiveDelivery | None = None
         self.metrics: MetricsListener | None = None
         self.reception: Reception
+        self.http: HttpReception
 
     @property
     def config(self) -> Config:
@@ -99,6 +101,7 @@ class Server:
     def addresses(self) -> dict[str, list[str]]:
         """Where the server listens, with the ports that were found for port 0."""
         found = {"esmtp": self.reception.addresses}
+        found |= {"http": self.http.addresses} if self.http.listeners else {}
         return found | ({"metrics": [self.metrics.address]} if self.metrics else {})
 
     async def _start(self) -> None:
@@ -227,6 +230,11 @@ class Server:
         for settings in esmtp_listeners(config):
             (listening,) = self._sockets.open(config, settings)
             await self.reception.open(settings, listening)
+        self.http = HttpReception(
+            self.live, running, self.keeper, self.log, self.events, self.clock.now
+        )
+        self._stack.push_async_callback(self.http.stop)
+        await self.http.start(config, self._sockets)
         self._sockets.refuse_rest(config)
 
     # --- while running -----------------------------------------------------------------------------------
@@ -251,6 +259,7 @@ class Server:
             for settings, listening in new:
                 await self.reception.open(settings, listening)
             self.reception.change(esmtp_listeners(config))
+            self.http.change(config)
             return outcome
 
     def _bind_new(self, config: Config) -> list[tuple[ListenSettings, socket.socket]]:
@@ -268,12 +277,18 @@ class Server:
 
     async def stop(self) -> None:
         """Finish what was promised, then end: listeners first, the spool last."""
-        await self.reception.stop()
+        await asyncio.gather(self.reception.stop(), self.http.stop())
         await self._stack.aclose()
 
 
 def later(old: Config, new: Config) -> list[str]:
     """What a reload does not change while the server runs, in words."""
-    if control_sockets(old) == control_sockets(new):
-        return []
-    return ["the Control_Listener changed: its sockets are as before until the server is restarted"]
+    sockets: dict[str, Callable[[Config], object]] = {
+        "Control_Listener": control_sockets,
+        "HTTP_Listener": lambda config: [each.name for each in http_listeners(config)],
+    }
+    return [
+        f"the {name} changed: its sockets are as before until the server is restarted"
+        for name, of in sockets.items()
+        if of(old) != of(new)
+    ]

@@ -1,4 +1,4 @@
-"""Deep checks of what listeners are told: TLS beyond the certificate, replies of conntrol, aliases.
+"""Deep checks of what listeners are told: TLS beyond the certificate, proxies, aliases, replies of conntrol.
 
 One of the checks of `validate`; reads files and changes nothing.
 """
@@ -44,12 +44,24 @@ def receiving(config: Config) -> Iterator[Diagnostic]:
     """What would keep a listener from speaking as its configuration says."""
     yield from _tls(config)
     yield from _aliases(config)
+    yield from _proxies(config)
     for node in config.root.named("conntrol"):
         for name, (wanted, pattern) in REPLIES.items():
             setting = node.settings.get(name)
             if setting is not None and setting.value and not pattern.fullmatch(setting.value):
                 text = f"{setting.row.name} wants {wanted}; this is `{setting.value}`"
                 yield diagnostic("C508", setting.written.place, text)
+
+
+def _proxies(config: Config) -> Iterator[Diagnostic]:
+    """A header that nobody reads would be taken for a request."""
+    for listener in ("http_listener", "control_listener"):
+        for top in config.root.named(listener):
+            for _, node in top.walk():
+                setting = node.settings.get("proxy_protocol")
+                if setting is not None and setting.value:
+                    text = f"PROXY headers are read at an ESMTP_Listener, not at a {top.row.name}"
+                    yield diagnostic("C508", setting.written.place, text)
 
 
 MACROS: Final = frozenset(("localpart", "domain", "rcptto"))

@@ -51,7 +51,7 @@ _CORE: Final = (
     ScopeRow("ESMTP_Listener", ANONYMOUS),
     ScopeRow("Control_Listener", ANONYMOUS),
     ScopeRow("ECStream_Listener", ANONYMOUS, support=CONSEQUENTIAL, free=True),
-    ScopeRow("HTTP_Listener", ANONYMOUS, support=CONSEQUENTIAL, free=True),
+    ScopeRow("HTTP_Listener", ANONYMOUS),
     ScopeRow("ECCluster_Listener", ANONYMOUS, support=HARMLESS, free=True),
     ScopeRow("MSGCServer_Listener", ANONYMOUS, support=HARMLESS, free=True),
     ScopeRow("XMPP_Listener", ANONYMOUS, support=CONSEQUENTIAL, free=True),

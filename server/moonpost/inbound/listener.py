@@ -26,22 +26,23 @@ class Listener:
         self._sweeping: asyncio.TimerHandle | None = None
 
     async def start(self, listening: socket.socket | None = None) -> None:
-        """Begin to accept. listening: a socket that somebody bound already."""
+        """Begin to accept. listening: a socket that somebody bound already.
+
+        TLS from the start is the sessions' affair: they go by the newest settings, and by the PROXY header before it.
+        """
         settings = self.service.settings
         loop = self.service.loop
-        early_tls = settings.tls_from_start and not settings.tls_after_header
-        tls = settings.tls if early_tls else None
 
         def protocol() -> SmtpSession:
             return SmtpSession(self.service)
 
         if listening is not None:
             self._server = await loop.create_server(
-                protocol, sock=listening, backlog=settings.backlog, ssl=tls
+                protocol, sock=listening, backlog=settings.backlog
             )
         elif settings.unix_path:
             self._server = await loop.create_unix_server(
-                protocol, settings.unix_path, backlog=settings.backlog, ssl=tls
+                protocol, settings.unix_path, backlog=settings.backlog
             )
             os.chmod(settings.unix_path, settings.file_mode)
         else:
@@ -52,7 +53,6 @@ class Listener:
                 backlog=settings.backlog,
                 reuse_address=True,
                 reuse_port=settings.reuse_port or None,
-                ssl=tls,
             )
         self._sweeping = loop.call_later(SWEEP_S, self._sweep)
 

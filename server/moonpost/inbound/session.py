@@ -70,9 +70,11 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         try:
             self.peer = settings.of_peer(ends[0][0])
             if not self.service.admit(self):
-                self._turn_away()
-            elif self.peer.proxy_header or (settings.tls_from_start and settings.tls_after_header):
+                self.abort() if settings.tls_from_start else self._turn_away()
+            elif self.peer.proxy_header or settings.tls_from_start:
                 self._bytewise = settings.tls_from_start
+                if not self.peer.proxy_header:
+                    transport.pause_reading()  # the handshake reads
                 self.attend(self._before_banner(ends))
             else:
                 self._identified(ends)

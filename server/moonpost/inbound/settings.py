@@ -52,7 +52,6 @@ class ListenSettings:
     stop_grace_s: float = 30.0  # how long a stop waits for replies to final dots
     tls: ssl.SSLContext | None = None
     tls_from_start: bool = False  # the handshake comes before the banner, as on port 465
-    tls_after_header: bool = False  # with that: some peer's PROXY header comes before the handshake
     peer: PeerSettings = field(default_factory=PeerSettings)
     by_peer: Callable[[str], PeerSettings] | None = None  # by address; None: `peer` for all
 

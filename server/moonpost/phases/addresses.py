@@ -125,6 +125,7 @@ MAIL_PARAMETERS: dict[str, re.Pattern[str] | None] = {
     "RET": re.compile(r"FULL|HDRS", re.IGNORECASE),
     "ENVID": re.compile(r"[!-<>-~]{1,100}"),
     "AUTH": re.compile(r"[!-<>-~]{1,500}|<>"),
+    "XAGE": re.compile(r"\d{1,9}"),  # ours: seconds since another server accepted the message
 }
 _NOTIFY_WORDS = r"(?:SUCCESS|FAILURE|DELAY)(?:,(?:SUCCESS|FAILURE|DELAY))*"
 RCPT_PARAMETERS: dict[str, re.Pattern[str] | None] = {

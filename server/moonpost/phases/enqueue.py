@@ -14,7 +14,7 @@ from typing import Any
 from moonpost.phases import replies, verdicts
 from moonpost.phases.actions import Failed, Run
 from moonpost.phases.asking import arguments, ask, tell
-from moonpost.phases.table import FINAL, GENERATED, SET_BINDING
+from moonpost.phases.table import FINAL, GENERATED, OVER_HTTP, SET_BINDING
 from moonpost.phases.verdicts import Verdict
 from moonpost.policy.interface import Generation, Outcome
 from msys import constants
@@ -100,6 +100,27 @@ def enqueue_generated(
     if verdict is not None and verdict.refuses:
         return of_verdict(verdict)
     return (yield from enqueue(generation, message, accept, vctx, now))
+
+
+def enqueue_over_http(
+    generation: Generation,
+    message: Message,
+    accept: Any,
+    vctx: Any,
+    now: float,
+    *,
+    default_binding: str = "",
+) -> Generator[Any, Any, Judged]:
+    """The same for mail that came over HTTP: one callout of its own stands for all those of SMTP."""
+    values = {"msg": message, "accept": accept, "vctx": vctx}
+    verdict = yield from ask(generation, OVER_HTTP, vctx, values, message)
+    if verdict is not None and verdict.refuses:
+        return of_verdict(verdict)
+    if message.discarded is not None:
+        return Judged(Fate.DROP)
+    return (
+        yield from enqueue(generation, message, accept, vctx, now, default_binding=default_binding)
+    )
 
 
 def log_reception(

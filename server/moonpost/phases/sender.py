@@ -96,6 +96,8 @@ def _sender_refusal(
     options = session.options
     if not sender.address and not options.allow_null_envelope_sender:
         return replies.NULL_SENDER_REFUSED
+    if "XAGE" in parameters and not options.offers("XAGE"):
+        return replies.BAD_PARAMETER
     if sender.is_literal and not options.allow_ip_literal:
         return replies.LITERAL_REFUSED
     if sender.needs_utf8 and "SMTPUTF8" not in parameters:

@@ -170,7 +170,7 @@ class SessionState:
             protocol=self.protocol,
             remote=self.peer.remote,
             local=self.peer.local,
-            received_at=self.now,
+            received_at=self.now - int(parameters.get("XAGE") or 0),
             generation=self.generation.number,
             auth_user=self.auth_user,
             utf8="SMTPUTF8" in parameters,

@@ -120,6 +120,14 @@ GENERATED: Final = Moment(
     "generating",
     constants.MC_STATE_SETUP,
 )
+OVER_HTTP: Final = Moment(
+    "data_spool_each_rcpt",
+    ("msg_gen_data_spool",),
+    250,
+    OnError.DEFER,
+    "generating",
+    constants.MC_STATE_SETUP,
+)
 SET_BINDING: Final = Moment(
     "set_binding",
     ("validate_set_binding",),
@@ -161,6 +169,7 @@ MOMENTS: Final = (
     DATA_SPOOL,
     EACH_RCPT,
     GENERATED,
+    OVER_HTTP,
     SET_BINDING,
     FINAL,
     AUTH,

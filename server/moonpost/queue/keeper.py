@@ -17,10 +17,12 @@ from moonpost.spool.record import Record
 from msys import constants
 from msys.message import Message
 
+P_REST = 16  # msg.recv_method of mail over HTTP; Momentum documents no number for it
 PROTOCOLS = {  # msg.recv_method -> the word of the main log
     constants.P_INTERNAL: "internal",
     constants.P_ECSTREAM: "ecstream",
     constants.P_ESMTP: "esmtp",
+    P_REST: "rest",
 }
 DEFAULT_BINDING = "default"
 

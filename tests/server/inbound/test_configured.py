@@ -484,6 +484,13 @@ def test_tls_options_that_can_not_work(tmp_path: Path, text: str, words: str) ->
     assert any(words in str(problem) for problem in problems), problems
 
 
+def test_a_proxy_header_where_nobody_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "ecelerity.conf"
+    path.write_text('HTTP_Listener { Listen ":80" { Proxy_Protocol = true } }', encoding="utf-8")
+    problems = [str(problem) for problem in validate(load(str(path)))]
+    assert any("PROXY headers are read at an ESMTP_Listener" in each for each in problems)
+
+
 @pytest.mark.parametrize("option", ['banner = "Welcome"', 'disconnect_ratware = "go away"'])
 def test_replies_of_conntrol_that_are_none(tmp_path: Path, option: str) -> None:
     path = tmp_path / "ecelerity.conf"
