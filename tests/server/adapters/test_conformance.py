@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
 import subprocess
@@ -282,30 +281,6 @@ def test_fake_database() -> None:
     database = FakeDatabase(max_rows=3)
     asyncio.run(check.check_database(database, "test"))
     database.close()
-
-
-def database_uris(tmp_path: Path) -> dict[str, str | None]:
-    return {
-        "sqlite": f"sqlite:{tmp_path}/db",
-        "postgresql": os.environ.get("MOONPOST_TEST_POSTGRESQL"),
-        "mysql": os.environ.get("MOONPOST_TEST_MYSQL"),
-    }
-
-
-@pytest.mark.parametrize("engine", ["sqlite", "postgresql", "mysql"])
-def test_databases(engine: str, tmp_path: Path) -> None:
-    uri = database_uris(tmp_path)[engine]
-    if uri is None:
-        pytest.skip(f"needs MOONPOST_TEST_{engine.upper()}, the URI of a {engine} database")
-
-    async def scene() -> None:
-        databases = Databases({"d": Datasource((uri,), max_rows=3)}, now=time.monotonic)
-        try:
-            await check.check_database(databases, "d")
-        finally:
-            await databases.close()
-
-    asyncio.run(scene())
 
 
 def test_databases_cache_reads_for_their_life(tmp_path: Path) -> None:
