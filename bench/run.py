@@ -20,7 +20,9 @@ from pathlib import Path
 import accept
 import callouts
 import deliver
+import lookups
 import peers
+import signing
 from churn import churning
 from compiling import compiling
 from machinery import machinery
@@ -28,12 +30,20 @@ from report import Row, machine, save, table
 from waiting import waiting
 
 RESULTS = Path(__file__).parent / "results.json"
-WRONG = (callouts.Differs, accept.Lost, deliver.Lost, peers.DidNotStart)
+WRONG = (
+    callouts.Differs,
+    accept.Lost,
+    deliver.Lost,
+    peers.DidNotStart,
+    lookups.Differs,
+    signing.NotVerified,
+)
 Measure = Callable[[], list[Row]]
 NEEDS = {  # Debian programs
     "sample": "lua5.1",
     "accept": "smtp-source",
     "deliver": "smtp-sink",
+    "lookup": "nsd",
     "peers": "smtp-sink",
     "churn": "smtp-sink",
     "waiting": "smtp-sink",
@@ -50,6 +60,8 @@ def measures(quick: bool) -> dict[str, Measure]:
             "compiler": partial(compiling, 3),
             "accept": partial(accept.accepting, 2, 1000),
             "deliver": partial(deliver.delivering, 2, 1000),
+            "lookup": partial(lookups.looking, 5),
+            "signing": partial(signing.signing, 3),
             "peers": partial(peers.against_peers, 1, share=0.5),
             "churn": partial(churning, 12_000),
             "waiting": partial(waiting, 50_000, 2),
@@ -61,6 +73,8 @@ def measures(quick: bool) -> dict[str, Measure]:
         "compiler": partial(compiling, 7),
         "accept": partial(accept.accepting, 5, 2000),
         "deliver": partial(deliver.delivering, 5, 4000),
+            "lookup": partial(lookups.looking, 15),
+            "signing": partial(signing.signing, 9),
         "peers": partial(peers.against_peers, 5),
         "churn": churning,
         "waiting": waiting,

@@ -171,7 +171,7 @@ def _checked(settings: Settings) -> Settings:
         or "/" in settings.domain + settings.selector
     ):
         raise CannotSign("domain and selector cannot be parts of a path")
-    return replace(settings, keyfile=path)
+    return settings if path == settings.keyfile else replace(settings, keyfile=path)
 
 
 def signature_field(message: Message, settings: Settings) -> bytes:
