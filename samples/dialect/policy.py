@@ -22,7 +22,7 @@ def validate_data(
     priority = msg.header("X-Priority")[1]
     if priority is not None and string.sub(priority, 1, 1) == "1":
         flags = flags | URGENT
-    if _EXAMPLE_TEST.capture(msg.mailfrom()) is not None:
+    if _EXAMPLE_TEST.matches(msg.mailfrom()):
         flags = flags | INTERNAL
     size = msg.get_message_size()
     if not size < LARGE_BYTES:

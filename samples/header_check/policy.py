@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msys
-from msys.lua import Table, ipairs, string
+from msys.lua import Table, string
 
 # Mail must say who wrote it and when; a spam mark set upstream is believed.
 
@@ -16,7 +16,7 @@ REQUIRED = Table.array("From", "Date")
 
 # The first required header that is absent, or nothing.
 def missing(msg: msys.Message) -> Any:
-    for _, name in ipairs(REQUIRED):
+    for name in REQUIRED.values():
         if len(msg.header(name)) == 0:
             return name
     return None

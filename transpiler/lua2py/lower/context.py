@@ -248,16 +248,19 @@ class Context:
         """Whether computing an expression changes nothing that others could see."""
         for part in nodes(node):
             match part:
-                case tree.Call(function=function):
-                    name = self.facts.paths.function(function)
-                    if name is None or not library.FUNCTIONS.get(name, _UNKNOWN).pure:
-                        return False
-                case tree.Invoke(object=object_):
-                    if not self.kind(object_).within(kinds.STRING):
-                        return False
+                case tree.Call() | tree.Invoke() if not self.is_pure_call(part):
+                    return False
                 case tree.Function():
                     return True
         return True
+
+    def is_pure_call(self, node: tree.Call | tree.Invoke) -> bool:
+        """Whether a call runs nothing of the script's, changes no table and waits for nobody."""
+        if isinstance(node, tree.Call):
+            name = self.facts.paths.function(node.function) or ""
+        else:
+            name = f"string.{node.name}" if self.kind(node.object).within(kinds.STRING) else ""
+        return library.FUNCTIONS.get(name, _UNKNOWN).pure
 
     def pattern(self, text: str) -> ast.expr:
         """The hoisted `Pattern` of a literal Lua pattern."""

@@ -30,7 +30,7 @@ from msys.lua.explain import explain
 from msys.lua.iteration import lua_next
 from msys.lua.loading import Chunk, load_chunk
 from msys.lua.metatables import get_metatable, metamethod, set_metatable
-from msys.lua.numbers import parse_in_base
+from msys.lua.numbers import parse_in_base, parse_number
 from msys.lua.output import write_line
 from msys.lua.stack import Level, levels, levels_of, where
 from msys.lua.tables import Table, border, raw_set, stored_key
@@ -54,6 +54,8 @@ def tostring(value: Any = ABSENT, *_: Any) -> str:
 
 def tonumber(value: Any = ABSENT, base: Any = None, *_: Any) -> int | float | None:
     if base is None or base is ABSENT:
+        if value.__class__ is str:
+            return parse_number(value)
         return to_number(any_arg(value, 1, "tonumber"))
     radix = int_arg(base, 2, "tonumber")
     if radix == 10:

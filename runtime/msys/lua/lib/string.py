@@ -27,11 +27,15 @@ def len(s: Any = ABSENT, *_: Any) -> int:
 
 
 def upper(s: Any = ABSENT, *_: Any) -> str:
-    return ascii_upper(s if s.__class__ is str else string_arg(s, 1, "upper"))
+    if s.__class__ is str and s.isascii():
+        return s.upper()
+    return ascii_upper(string_arg(s, 1, "upper"))
 
 
 def lower(s: Any = ABSENT, *_: Any) -> str:
-    return ascii_lower(s if s.__class__ is str else string_arg(s, 1, "lower"))
+    if s.__class__ is str and s.isascii():
+        return s.lower()
+    return ascii_lower(string_arg(s, 1, "lower"))
 
 
 def reverse(s: Any = ABSENT, *_: Any) -> str:

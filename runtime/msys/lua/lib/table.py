@@ -129,6 +129,8 @@ def _by(before: Callable[..., Any]) -> Callable[[Any, Any], int]:
         result = before(left, right)
         if result is True:
             return -1
+        if result is False:
+            return 0
         if result.__class__ is tuple:
             result = result[0] if result else None
         return -1 if result is not None and result is not False else 0

@@ -1,7 +1,8 @@
 """Pattern: one Lua pattern, ready to use; constant patterns are hoisted to module level as `Pattern("...")`.
 
 Results follow Lua, with two shapes: fixed ones for unpacking (`find`, `match`), where no match is as many nils, and
-exact ones for argument lists (`find_values`, `match_values`), where no match is one nil.
+exact ones for argument lists (`find_values`, `match_values`), where no match is one nil. What is searched is a string;
+of anything else `find` and `match` say what Lua's functions say.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
+from msys.lua.arguments import string_arg
 from msys.lua.patterns.matcher import Matcher, finished
 from msys.lua.patterns.replace import by_match, replacer
 from msys.lua.patterns.translate import Translated, Untranslatable, translate
@@ -91,6 +93,8 @@ class Pattern:
 
     def span(self, text: str, init: int = 1) -> tuple[int, int] | tuple[None, None]:
         """The first two results of `find`."""
+        if text.__class__ is not str:
+            text = string_arg(text, 1, "find")
         start = 0 if init == 1 else begin(text, init)
         if self._plain:
             place = text.find(self.text, start)
@@ -108,6 +112,8 @@ class Pattern:
 
     def find_values(self, text: str, init: int = 1) -> tuple[Any, ...] | None:
         """What `string.find` returns."""
+        if text.__class__ is not str:
+            text = string_arg(text, 1, "find")
         start = 0 if init == 1 else begin(text, init)
         if self._plain:
             place = text.find(self.text, start)
@@ -123,24 +129,30 @@ class Pattern:
 
     def match(self, text: str, init: int = 1) -> Any:
         """The captures, or the whole match: bare when it is one value; as many nils when it is not found."""
+        if text.__class__ is not str:
+            text = string_arg(text, 1, "match")
         if self._search is not None and not self._positions:
             found = self._search(text, 0 if init == 1 else begin(text, init))
-            if self.captures <= 1:
-                return None if found is None else found.group(self.captures)
-            return (None,) * self.captures if found is None else found.groups()
+            if self.captures > 1:
+                return (None,) * self.captures if found is None else found.groups()
+            return None if found is None else found[self.captures]
         result = self.match_values(text, init)
         return (None,) * self.captures if result is None and self.captures > 1 else result
 
     def capture(self, text: str, init: int = 1) -> str | None:
         """The first value of `match`, when it is not a position."""
+        if text.__class__ is not str:
+            text = string_arg(text, 1, "match")
         if self._search is not None:
             found = self._search(text, 0 if init == 1 else begin(text, init))
-            return None if found is None else found.group(1 if self.captures else 0)
+            return None if found is None else found[1 if self.captures else 0]
         result = self.match_values(text, init)
         return result[0] if result.__class__ is tuple else result  # type: ignore[no-any-return]
 
     def match_values(self, text: str, init: int = 1) -> Any:
         """What `string.match` returns: one nil when it is not found."""
+        if text.__class__ is not str:
+            text = string_arg(text, 1, "match")
         start = 0 if init == 1 else begin(text, init)
         if self._search is not None and not self._positions:
             found = self._search(text, start)

@@ -28,6 +28,12 @@ def condition(ctx: Context, node: tree.Expr) -> ast.expr:
             return condition(ctx, inner)
         case tree.Unary(op="not", operand=operand):
             return build.negated(condition(ctx, operand))
+        case tree.Call() | tree.Invoke():
+            from lua2py.lower.stdlib import patterns
+
+            tested = patterns.is_test(ctx, node)
+            if tested is not None:
+                return tested
     return truth(ctx, ctx.value(node), node)
 
 

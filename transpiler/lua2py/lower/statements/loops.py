@@ -6,6 +6,8 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import kinds
+from lua2py.facts.contents import is_fixed_list, is_list
+from lua2py.facts.kinds import Kind
 from lua2py.facts.patterns import captures_of
 from lua2py.lower import build
 from lua2py.lower.context import Context
@@ -14,6 +16,7 @@ from lua2py.lower.expressions.logic import condition
 from lua2py.lower.registry import lowers
 from lua2py.lower.statements.assign import declare
 from lua2py.lower.statements.blocks import block_body
+from lua2py.walk import nodes
 
 
 @lowers(tree.While)
@@ -116,6 +119,8 @@ def lower_generic_for(ctx: Context, node: tree.GenericFor) -> list[ast.stmt]:
             ctx.lua("iterate"), build.constant(len(names)), *listed(ctx, node.values)
         )
         ctx.mark(walked, node)
+    if len(names) == 2 and _is_walk_of_values(walked):
+        names = names[1:]
     target, head = _targets(ctx, names)
     if _is_call_of(walked, "ipairs") and len(names) == 1:
         unused = "_" if "_" not in ctx.names.taken[ctx.owner] else ctx.fresh("_")
@@ -143,10 +148,49 @@ def _table_walk(ctx: Context, node: tree.GenericFor) -> ast.expr | None:
                 or ctx.hides_base(function)
             ):
                 return None
+            if word == "ipairs":
+                listed = _list_walk(ctx, node, args[0])
+                if listed is not None:
+                    return listed
             helper = "keys" if word == "pairs" and len(node.names) == 1 else word
             walked = build.call(ctx.lua(helper), ctx.value(args[0]))
             return ctx.mark(walked, node.values[0])
     return None
+
+
+def _list_walk(ctx: Context, node: tree.GenericFor, table: tree.Expr) -> ast.expr | None:
+    """`ipairs(t)` of a list that stays as it is meanwhile: its values, numbered where the numbers are used."""
+    kind = ctx.kind(table)
+    if not kind.within(kinds.TABLE) or not is_list(kind):
+        return None
+    if not is_fixed_list(kind) and not _leaves_alone(ctx, node.body, kind):
+        return None
+    values = build.call(build.attribute(ctx.value(table), "values"))
+    if len(node.names) == 2 and not _is_used(ctx, node.names[0]):
+        return values
+    if len(node.names) == 1:
+        return None
+    return build.call(build.name("enumerate"), values, build.constant(1))
+
+
+def _is_used(ctx: Context, param: tree.Param) -> bool:
+    symbol = ctx.facts.scopes.of(param)
+    return bool(symbol.reads or symbol.writes)
+
+
+def _leaves_alone(ctx: Context, body: tree.Block, kind: Kind) -> bool:
+    """Whether a body changes no table of that kind, and calls nothing that could, or that waits while others do."""
+    for part in nodes(body):
+        match part:
+            case tree.Assign(targets=targets):
+                stored = [target.object for target in targets if isinstance(target, tree.Index)]
+                if any(ctx.kind(target).sites & kind.sites for target in stored):
+                    return False
+            case tree.FunctionStat(target=tree.Index()):
+                return False
+            case tree.Call() | tree.Invoke() if not ctx.is_pure_call(part):
+                return False
+    return True
 
 
 def _matches(ctx: Context, node: tree.GenericFor) -> ast.expr | None:
@@ -191,6 +235,13 @@ def _targets(ctx: Context, params: list[tree.Param]) -> tuple[ast.expr, list[ast
 def _is_call_of(value: ast.expr, name: str) -> bool:
     return (
         isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == name
+    )
+
+
+def _is_walk_of_values(walked: ast.expr) -> bool:
+    """Whether the loop is over a list's values alone."""
+    return isinstance(walked, ast.Call) and (
+        isinstance(walked.func, ast.Attribute) and walked.func.attr == "values"
     )
 
 

@@ -49,7 +49,7 @@ def _use(ctx: Context, node: tree.Expr) -> _Use | None:
     if name not in _FUNCTIONS or not 2 <= len(args) <= _MOST_ARGUMENTS[name]:
         return None
     subject, pattern, *rest = args
-    if not isinstance(pattern, tree.String) or not ctx.kind(subject).within(kinds.STRING):
+    if not isinstance(pattern, tree.String) or not _is_text(ctx, node, subject, name):
         return None
     if captures_of(pattern.value) is None or any(
         not isinstance(arg, tree.Number) and isinstance(arg, tree.Call | tree.Invoke | tree.Vararg)
@@ -63,6 +63,14 @@ def _use(ctx: Context, node: tree.Expr) -> _Use | None:
     ):
         return None
     return _Use(name, subject, pattern.value, rest)
+
+
+def _is_text(ctx: Context, node: tree.Expr, subject: tree.Expr, name: str) -> bool:
+    """Whether the subject is a string; or else a nil of which the pattern says what `string.find` says of it."""
+    kind = ctx.kind(subject)
+    if isinstance(node, tree.Call) and name != "gsub":
+        kind = kind.settled
+    return kind.within(kinds.STRING)
 
 
 def _asked(ctx: Context, node: tree.Expr, use: _Use, method: str) -> ast.expr:
@@ -124,10 +132,36 @@ def _made(ctx: Context, node: tree.Expr, spread: bool) -> calls.Made | None:
 
 def is_test(ctx: Context, node: tree.Expr) -> ast.expr | None:
     """`if s:find("x")`: only whether it matches."""
+    plain = _plain_search(ctx, node)
+    if plain is not None:
+        return plain
     use = _use(ctx, node)
-    if use is None or use.name == "gsub":
+    if use is None or use.name == "gsub" or not ctx.kind(use.subject).within(kinds.STRING):
         return None
-    if is_plain(use.pattern) and not use.rest and use.pattern:
+    if is_plain(use.pattern) and not use.rest:
         subject = ctx.value(use.subject)
         return ctx.mark(build.compare(build.constant(use.pattern), ast.In(), subject), node)
     return _asked(ctx, node, use, "matches")
+
+
+def _plain_search(ctx: Context, node: tree.Expr) -> ast.expr | None:
+    """`if s:find(text, 1, true)`: whether one text is in another."""
+    match node:
+        case tree.Call(
+            function=function, args=[subject, text, tree.Number(value=1), tree.Boolean(value=True)]
+        ) if ctx.facts.paths.function(function) == "string.find":
+            pass
+        case tree.Invoke(
+            name="find",
+            object=subject,
+            args=[text, tree.Number(value=1), tree.Boolean(value=True)],
+        ) if ("string", "find") not in ctx.facts.paths.written:
+            pass
+        case _:
+            return None
+    if not all(ctx.kind(part).within(kinds.STRING) for part in (subject, text)):
+        return None
+    if not (ctx.is_constant(text) or ctx.is_harmless(subject) and ctx.is_harmless(text)):
+        return None  # Python computes the second first
+    sought, searched = ctx.value(text), ctx.value(subject)
+    return ctx.mark(build.compare(sought, ast.In(), searched), node)
