@@ -21,7 +21,7 @@ ENTRY = re.compile(
 ENTRIES = [(m["title"], m["lua"], m["ours"]) for m in ENTRY.finditer(PAGE.read_text("utf-8"))]
 
 BY_THEIR_LIBRARY = {"debug.setfenv"}  # as `setfenv`
-WITHOUT_A_ROW = {"print", "and", "or"}  # in every script
+WITHOUT_A_ROW = {"print", "and", "or", ".."}  # in every script
 
 
 def ours_of(path: Path) -> str:

@@ -335,15 +335,21 @@ class DeepMaker:
         plain = [self.number, self.string, self.boolean, self.record, self.array]
         return self.pick(*plain, anything, call, vararg, depth=depth)
 
+    def unnamed(self, text: str) -> str:
+        """Two listed differences: what `and` and `or` choose is named by Lua, and a call may give no value."""
+        chosen = " and " in text or " or " in text or text.endswith(")")
+        return f"one_of({text})" if chosen else text
+
     def bad(self, depth: int = 0) -> str:
         """Something that often fails."""
         r = self.random
-        one, other = self.any(2), self.any(2)
-        whole = r.choice([self.record, self.number, self.boolean, self.array])(
-            2
-        )  # fields of strings are a listed difference
+        one, other = self.unnamed(self.any(2)), self.unnamed(self.any(2))
+        # Fields of strings are a listed difference.
+        whole = self.unnamed(r.choice([self.record, self.number, self.boolean, self.array])(2))
+        # A constant that is called computes no arguments: a listed difference.
+        called = one if one in self.named() else f"one_of({one})"
         return r.choice([
-            f"{one} {r.choice('+ - * / % ^ < <='.split())} {other}", f"({whole}).x", f"({whole})[{other}]", f"({one})({other})",
+            f"{one} {r.choice('+ - * / % ^ < <='.split())} {other}", f"({whole}).x", f"({whole})[{other}]", f"({called})({other})",
             f"({one}):upper({other})", f"-{one}", f"#{one}", f"({one}):missing()", f"string.rep({one}, {other})",
             f"setmetatable({one}, {other})", f"tostring({one}):rep({other})", f"math.floor({one})", f"error({one})",
             f"error({one}, {r.randint(0, 3)})", f"assert({one}, {other})", f"table.concat({one}, {other})", f"ipairs({one})",
@@ -714,6 +720,7 @@ EXTRA = r"""
 function tr(tag, ...) print("tr", tag, select("#", ...)) return ... end
 function two(p, q) return p, q end
 function none() end
+function one_of(v) return v end
 function count_to(limit, control) if control < limit then return control + 1, control * 2 end end
 function tried(ok, ...)
   if ok then return ok, ... end
