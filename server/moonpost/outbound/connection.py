@@ -109,6 +109,10 @@ class Connection(asyncio.Protocol):
         """Whether another letter can be sent."""
         return self._talk.usable and self._transport is not None
 
+    def offers(self, extension: str) -> bool:
+        """Whether the host named it in its answer to EHLO."""
+        return extension in self._talk.extensions
+
     @property
     def shows_client(self) -> bool:
         """Whether the host takes what we say as said by a client of ours (XCLIENT)."""

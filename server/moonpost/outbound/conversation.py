@@ -194,6 +194,8 @@ class Conversation(Opening):
             line.append("SMTPUTF8")
         if "DSN" in self.extensions:
             line += _written(letter.parameters, ("RET", "ENVID"))
+        if "XAGE" in self.extensions:
+            line += _written(letter.parameters, ("XAGE",))
         self._say(" ".join(line).encode("latin-1") + b"\r\n", "MAIL")
         if self._pipelining:
             for recipient, outcome in enumerate(self._outcomes):
