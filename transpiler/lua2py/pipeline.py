@@ -76,6 +76,13 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 def analyse(source: SourceFile, *, std: str = "thr") -> Analysis:
     """Parse a file, and say what it shares with others."""
+    try:
+        return _analysed(source, std)
+    except Exception as error:
+        return Analysis(source, std, None, [internal_error(error, source)])
+
+
+def _analysed(source: SourceFile, std: str) -> Analysis:
     chunk, diagnostics = parse(source, std)
     if chunk is None:
         return Analysis(source, std, None, diagnostics)
