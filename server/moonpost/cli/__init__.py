@@ -22,6 +22,7 @@ COMMANDS = {
     "console": "talk to a running server",
     "top": "show what a running server does, also while it is stuck",
     "drain": "hand the spool of a stopped server to another one",
+    "spool": "say which messages of a spool are whole",
     "import": "say what an existing tree of configuration becomes here",
     "why": "tell the life of a message from the event log",
     "explain": "explain a diagnostic, at length",
