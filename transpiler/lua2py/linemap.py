@@ -102,27 +102,32 @@ def _deepest(body: list[ast.stmt], ctx: Context) -> Span | None:
 
 def _paired(made: ast.AST, parsed: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
     """Counterparts of two trees; the two must be equal."""
-    if type(made) is not type(parsed):
-        raise _differs(made, parsed)
-    yield made, parsed
-    for name in made._fields:
-        one, other = getattr(made, name, None), getattr(parsed, name, None)
-        if isinstance(one, ast.expr_context):
-            continue
-        if isinstance(one, ast.AST) and isinstance(other, ast.AST):
-            yield from _paired(one, other)
-        elif isinstance(one, list) and isinstance(other, list):
-            if len(one) != len(other):
-                raise _differs(made, parsed)
-            for left, right in zip(one, other, strict=True):
-                if isinstance(left, ast.AST) and isinstance(right, ast.AST):
-                    yield from _paired(left, right)
-                elif left != right:
-                    raise _differs(made, parsed)
-        elif name not in ("kind", "simple", "type_comment") and (
-            one != other or type(one) is not type(other)
-        ):
+    pending = [(made, parsed)]
+    while pending:
+        made, parsed = pending.pop()
+        if type(made) is not type(parsed):
             raise _differs(made, parsed)
+        yield made, parsed
+        below: list[tuple[ast.AST, ast.AST]] = []
+        for name in made._fields:
+            one, other = getattr(made, name, None), getattr(parsed, name, None)
+            if isinstance(one, ast.expr_context):
+                continue
+            if isinstance(one, ast.AST) and isinstance(other, ast.AST):
+                below.append((one, other))
+            elif isinstance(one, list) and isinstance(other, list):
+                if len(one) != len(other):
+                    raise _differs(made, parsed)
+                for left, right in zip(one, other, strict=True):
+                    if isinstance(left, ast.AST) and isinstance(right, ast.AST):
+                        below.append((left, right))
+                    elif left != right:
+                        raise _differs(made, parsed)
+            elif name not in ("kind", "simple", "type_comment") and (
+                one != other or type(one) is not type(other)
+            ):
+                raise _differs(made, parsed)
+        pending += reversed(below)
 
 
 def _differs(made: ast.AST, parsed: ast.AST) -> AssertionError:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from bisect import bisect_left
 
 # Names that stand for one thing in every generated module. The helpers of `msys.lua` are not among them: where a Lua
 # name is the same, the helper is imported under another one.
@@ -37,12 +38,19 @@ def from_text(text: str, default: str) -> str:
     return python_name(words)
 
 
-def free(name: str, taken: set[str]) -> str:
-    """The name, or the name with the lowest number that makes it free."""
-    if name not in taken:
-        return name
-    stem = name.rstrip("_") or name
-    number = 2
-    while f"{stem}_{number}" in taken:
-        number += 1
-    return f"{stem}_{number}"
+def free(name: str, *taken: set[str]) -> str:
+    """The name, or the name with a number that makes it free: the lowest one, where they are taken in order."""
+
+    def is_free(number: int) -> bool:
+        wanted = numbered(name, number)
+        return not any(wanted in names for names in taken)
+
+    most = 1
+    while not is_free(most):
+        most *= 2
+    return numbered(name, bisect_left(range(most), True, most // 2 + 1, key=is_free))
+
+
+def numbered(name: str, number: int) -> str:
+    """The name of the second, third ... of those that want the same one."""
+    return f"{name.rstrip('_') or name}_{number}" if number > 1 else name

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
+from lua2py.collector import collector_waits
 from lua2py.depth import deep_recursion
 from lua2py.diagnostics import ERROR, Diagnostic
 from lua2py.emit import emit
@@ -76,10 +77,11 @@ def has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 def analyse(source: SourceFile, *, std: str = "thr") -> Analysis:
     """Parse a file, and say what it shares with others."""
-    try:
-        return _analysed(source, std)
-    except Exception as error:
-        return Analysis(source, std, None, [internal_error(error, source)])
+    with collector_waits():
+        try:
+            return _analysed(source, std)
+        except Exception as error:
+            return Analysis(source, std, None, [internal_error(error, source)])
 
 
 def _analysed(source: SourceFile, std: str) -> Analysis:
@@ -137,9 +139,10 @@ def translate(
     if analysis.chunk is None:
         return _failed(analysis, analysis.diagnostics)
     try:
-        return _translated(
-            analysis, analysis.chunk, siblings or _shared_only(analysis, shared), name
-        )
+        with collector_waits():
+            return _translated(
+                analysis, analysis.chunk, siblings or _shared_only(analysis, shared), name
+            )
     except Exception as error:
         return _failed(analysis, [*analysis.diagnostics, internal_error(error, analysis.source)])
 

@@ -5,7 +5,7 @@ Knows nothing of kinds.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 
 from lua2py import tree
 from lua2py.facts import catalogue, library, patterns
@@ -320,28 +320,31 @@ def _in_lists(index: Index) -> set[tree.Expr]:
 
 def settle_arity(facts: Facts) -> None:
     """Decide how many results each function gives, until calls between functions agree."""
-    changed = True
-    while changed:
-        changed = False
-        for known in facts.functions.values():
-            arity = _arity(facts, known)
-            listed = known.listed
-            for returned in known.returns:
-                if len(returned.values) >= 1 and isinstance(returned.values[-1], tree.Call):
-                    inner = facts.callee(returned.values[-1])
-                    if (
-                        inner
-                        and inner.closed
-                        and not inner.listed
-                        and (known.listed or not known.closed)
-                    ):
-                        inner.listed = changed = True
-            if (arity, listed) != (known.arity, known.listed) or arity != known.arity:
-                changed = changed or arity != known.arity
-                known.arity = arity
+    passed_on = {known: _passed_on(facts, known) for known in facts.functions.values()}
+    returned_by: dict[FunctionFacts, list[FunctionFacts]] = {}
+    for known, inners in passed_on.items():
+        for inner in inners:
+            returned_by.setdefault(inner, []).append(known)
+    pending = deque(facts.functions.values())
+    while pending:
+        known = pending.popleft()
+        for inner in passed_on[known]:
+            if inner.closed and not inner.listed and (known.listed or not known.closed):
+                inner.listed = True
+                pending.append(inner)
+        arity = _arity(facts, known)
+        if arity != known.arity:
+            known.arity = arity
+            pending += returned_by.get(known, ())
     for known in facts.functions.values():
         if known.closed:
             _settle_arguments(facts, known)
+
+
+def _passed_on(facts: Facts, known: FunctionFacts) -> list[FunctionFacts]:
+    """The functions of this chunk whose results a function returns as its own."""
+    last = (node.values[-1] for node in known.returns if node.values)
+    return [inner for inner in map(facts.callee, last) if inner is not None]
 
 
 def _arity(facts: Facts, known: FunctionFacts) -> int | None:

@@ -52,6 +52,9 @@ class Infer:
                 return
         self.facts.kinds.clear()  # nothing is known for sure: every helper stays
         self.facts.symbols.clear()
+        for known in self.facts.functions.values():
+            known.params = [ANY] * len(known.params)
+            known.results = [ANY] * len(known.results)
 
     # --- names --------------------------------------------------------------------------------------------
 
@@ -419,11 +422,26 @@ class Infer:
 
     # --- statements ---------------------------------------------------------------------------------------
 
-    def block(self, block: tree.Block, env: Env | None) -> Env | None:
+    def block(self, block: tree.Block, env: Env) -> Env | None:
+        """A block and its end, where its locals go out of scope."""
+        end = self.run_through(block, env)
+        return None if end is None else self.without_locals(block, end)
+
+    def run_through(self, block: tree.Block, env: Env) -> Env | None:
+        end: Env | None = env
         for statement in block.body:
-            if env is None:
+            if end is None:
                 break
-            env = self.statement(statement, env)
+            end = self.statement(statement, end)
+        return end
+
+    def without_locals(self, block: tree.Block, env: Env) -> Env:
+        for statement in block.body:
+            if isinstance(statement, tree.Local):
+                for param in statement.names:
+                    env.pop(self.scopes.of(param), None)
+            elif isinstance(statement, tree.LocalFunction):
+                env.pop(self.scopes.of(statement.name), None)
         return env
 
     def values(self, nodes: list[tree.Expr], count: int, env: Env) -> list[Kind]:
@@ -556,11 +574,12 @@ class Infer:
                     out = None
                 return self.block(body, narrowed(self.facts, test, env, True)), out
             case tree.Repeat(test=test, body=body):
-                end = self.block(body, env)
+                end = self.run_through(body, env)
                 if end is None:
                     return None, None
                 self.value(test, end)
-                return narrowed(self.facts, test, end, False), narrowed(self.facts, test, end, True)
+                again, out = (narrowed(self.facts, test, end, holds) for holds in (False, True))
+                return self.without_locals(body, again), self.without_locals(body, out)
             case tree.NumericFor(var=var, body=body):
                 before = dict(env)
                 self.declare(var, self.counter_kind(node), env)

@@ -134,4 +134,7 @@ def expression(value: ast.expr) -> ast.Expr:
 
 def parsed(text: str) -> ast.expr:
     """An annotation, or other text that we wrote ourselves."""
+    if text.replace(".", "_").isidentifier() and text != "None":
+        first, *rest = text.split(".")
+        return attribute(name(first), *rest)
     return ast.parse(text, mode="eval").body

@@ -30,6 +30,7 @@ class Names:
         self.taken: dict[Owner, set[str]] = {}
         self.module: set[str] = set()
         self.boxed: set[Symbol] = set()
+        self.late = set(facts.first_writes.values())
         self.own_loops = _recursive_in_loops(facts)
         self._assign()
 
@@ -45,12 +46,12 @@ class Names:
 
     def fresh(self, owner: Owner, wanted: str) -> str:
         """A name that is new to a function and everything around it."""
-        seen: set[str] = set(self.module)
+        seen = [self.module]
         outer: Owner | None = owner
         while outer is not None:
-            seen |= self.taken[outer]
+            seen.append(self.taken[outer])
             outer = self.facts.scopes.parents[outer]
-        found = free(wanted, seen)
+        found = free(wanted, *seen)
         self.taken[owner].add(found)
         return found
 
@@ -105,10 +106,10 @@ class Names:
         taken = set(around)
         if module_level:
             taken |= self.module
-        holders: dict[str, list[Symbol]] = {}
+        holders: dict[str, dict[str, list[Symbol]]] = {}  # by the name wanted and the name given
         for symbol in symbols:
             if symbol in self.facts.dropped and not symbol.reads and not symbol.writes:
-                if symbol.declaration not in self.facts.first_writes.values():
+                if symbol.declaration not in self.late:
                     continue  # declared and never used: it is not emitted
             alias = self.facts.paths.aliases.get(symbol)
             if alias is not None and alias[-1] == symbol.name and len(alias) == 1:
@@ -117,40 +118,43 @@ class Names:
                 )  # `local string = string`: the import is the name
                 continue
             wanted = python_name(symbol.name)
-            found = wanted
-            number = 1
-            while found in taken and not self._may_share(symbol, holders.get(found)):
-                number += 1
-                found = f"{wanted.rstrip('_') or wanted}_{number}"
+            found = free(wanted, taken)
+            if self._can_share(symbol):
+                others = holders.setdefault(wanted, {})
+                fits = (name for name, having in others.items() if self._fits(symbol, having))
+                found = found if found == wanted else next(fits, found)
+                others.setdefault(found, []).append(symbol)
             self.of[symbol] = found
-            holders.setdefault(found, []).append(symbol)
             taken.add(found)
         self.taken[owner] = taken
         if module_level:
             self.module |= taken
 
-    def _may_share(self, symbol: Symbol, holders: list[Symbol] | None) -> bool:
+    def _can_share(self, symbol: Symbol) -> bool:
+        """Whether other locals of its function could ever have its name too."""
+        return (
+            not symbol.captured
+            and symbol.declaration is not None
+            and not self.needs_annotation(symbol)
+        )
+
+    def _fits(self, symbol: Symbol, holders: list[Symbol]) -> bool:
         """Whether a name can serve one more local without those that have it noticing.
 
-        holders are in source order, and each is done before the next begins.
+        They are in source order, and each is done before the next begins.
         """
-        if not holders or symbol.is_param:
+        if symbol.is_param:
             return False
         if symbol.name == "_" and not any(each.reads or each.writes for each in (symbol, *holders)):
             return True
-        return self._apart(holders[-1], symbol) and not any(
-            self._lives_at(holders, loop.span.start) for loop in self._loops_around(symbol)
+        last = holders[-1]
+        return (
+            annotation(self.facts.symbol_kind(last)) == annotation(self.facts.symbol_kind(symbol))
+            and _last_use(last) <= _first_place(symbol)
+            and not any(
+                self._lives_at(holders, loop.span.start) for loop in self._loops_around(symbol)
+            )
         )
-
-    def _apart(self, old: Symbol, new: Symbol) -> bool:
-        """Whether the text uses one local up before it declares the other, and both look the same in Python."""
-        if old.captured or new.captured or old.declaration is None or new.declaration is None:
-            return False
-        if self.needs_annotation(old) or self.needs_annotation(new):
-            return False
-        if annotation(self.facts.symbol_kind(old)) != annotation(self.facts.symbol_kind(new)):
-            return False
-        return _last_use(old) <= new.declaration.span.start
 
     def _lives_at(self, holders: list[Symbol], position: int) -> bool:
         """Whether one of them is declared before a position and used after it: the start of a loop that comes back."""

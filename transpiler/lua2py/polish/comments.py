@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from lua2py import tree
@@ -37,16 +40,27 @@ def place_comments(ctx: Context) -> None:
     chunk = ctx.facts.scopes.chunk
     regions = _regions(chunk)
     placed = _Placer(ctx)
-    for comment in chunk.comments:
-        region = max(
-            (r for r in regions if r.start <= comment.span.start < r.end),
-            key=lambda r: (r.start, -r.end),
-        )
+    for comment, region in _located(chunk.comments, regions):
         placed.place(comment, region)
     for region in regions:
         placed.space(region)
     if ctx.first_statement is not None:
         ctx.layout.blank[ctx.first_statement] = 1
+
+
+def _located(
+    comments: list[tree.Comment], regions: list[_Region]
+) -> Iterator[tuple[tree.Comment, _Region]]:
+    """Each comment, in source order, with the innermost region that it stands in."""
+    opened: list[_Region] = []
+    coming = deque(sorted(regions, key=lambda region: (region.start, -region.end)))
+    for comment in comments:
+        at = comment.span.start
+        while coming and coming[0].start <= at:
+            opened.append(coming.popleft())
+        while opened[-1].end <= at:
+            opened.pop()
+        yield comment, opened[-1]
 
 
 def lines_of(comment: tree.Comment) -> list[str]:
@@ -88,6 +102,10 @@ def _decoded(text: str) -> str:
         return "".join(char if char < "\x80" else _shown(char) for char in text)
 
 
+def _start(node: tree.Node) -> int:
+    return node.span.start
+
+
 def _regions(chunk: tree.Chunk) -> list[_Region]:
     far = 1 << 60
     found = [_Region(-1, far, chunk.body, None, False)]
@@ -127,6 +145,10 @@ class _Placer:
         self.lines: dict[ast.AST, list[int]] = {}  # lines of the comments above each statement
         self.below: dict[ast.AST, int] = {}  # last line of the comments below
         self.definitions = {lua: python for python, lua in ctx.functions.items()}
+        self.statements: dict[
+            tree.Block, list[tree.Stat]
+        ] = {}  # of each block, those that are emitted
+        self.tables = ctx.facts.scopes.index.of(tree.TableConstructor)
 
     def first(self, statement: tree.Stat) -> ast.stmt | None:
         made = self.ctx.lowered.get(statement)
@@ -139,13 +161,16 @@ class _Placer:
     def place(self, comment: tree.Comment, region: _Region) -> None:
         text = lines_of(comment)
         at = comment.span.start
-        statements = [s for s in region.block.body if self.ctx.lowered.get(s)]
-        inside = next((s for s in statements if s.span.start <= at < s.span.end), None)
-        if inside is not None:
-            self._inside(comment, text, inside)
+        statements = self.statements.get(region.block)
+        if statements is None:
+            statements = [s for s in region.block.body if self.ctx.lowered.get(s)]
+            self.statements[region.block] = statements
+        place = bisect_right(statements, at, key=_start)
+        previous = statements[place - 1] if place else None
+        following = statements[place] if place < len(statements) else None
+        if previous is not None and at < previous.span.end:
+            self._inside(comment, text, previous)
             return
-        previous = next((s for s in reversed(statements) if s.span.end <= at), None)
-        following = next((s for s in statements if s.span.start > at), None)
         if comment.trailing and len(text) == 1 and self._trail(comment, text[0], region, previous):
             return
         if following is not None:
@@ -194,34 +219,52 @@ class _Placer:
 
     def _inside(self, comment: tree.Comment, text: list[str], statement: tree.Stat) -> None:
         """A comment in the middle of a statement: beside its table field, or above the statement."""
-        fields = [
-            field
-            for node in nodes(statement)
-            if isinstance(node, tree.TableConstructor)
-            and node.span.start < comment.span.start < node.span.end
-            for field in node.fields
-            if field in self.ctx.entries
-            and not field.span.start <= comment.span.start < field.span.end
-        ]
-        same = [
-            f
-            for f in fields
-            if f.span.end <= comment.span.start and f.span.end_line == comment.span.line
-        ]
-        if comment.trailing and same and len(text) == 1:
-            value = self.ctx.entries[max(same, key=lambda f: f.span.end)]
+        before, after = self._fields_around(comment, statement)
+        if comment.trailing and before is not None and len(text) == 1:
+            value = self.ctx.entries[before]
             if value not in self.layout.trailing:
                 self.layout.trailing[value] = text[0]
                 self.layout.broken.add(value)
                 return
-        later = [f for f in fields if f.span.start > comment.span.start]
-        if later:
-            value = self.ctx.entries[min(later, key=lambda f: f.span.start)]
+        if after is not None:
+            value = self.ctx.entries[after]
             self.layout.before.setdefault(value, []).extend(text)
             return
         target = self.first(statement)
         if target is not None:
             self._above(target, comment, text)
+
+    def _fields_around(
+        self, comment: tree.Comment, statement: tree.Stat
+    ) -> tuple[tree.Field | None, tree.Field | None]:
+        """The nearest emitted table field before a comment, on its line, and the nearest after it."""
+        at = comment.span.start
+        before: list[tree.Field] = []
+        after: list[tree.Field] = []
+        for table in self._tables_around(at, statement):
+            place = bisect_right(table.fields, at, key=_start)
+            for field in reversed(table.fields[:place]):
+                if field.span.end <= at and field.span.end_line != comment.span.line:
+                    break
+                if field.span.end <= at and field in self.ctx.entries:
+                    before.append(field)
+                    break
+            for field in table.fields[place:]:
+                if field in self.ctx.entries:
+                    after.append(field)
+                    break
+        nearest = max(before, key=lambda field: field.span.end, default=None)
+        return nearest, min(after, key=_start, default=None)
+
+    def _tables_around(self, at: int, statement: tree.Stat) -> Iterator[tree.TableConstructor]:
+        """The table constructors of a statement that a place stands in, innermost first."""
+        place = bisect_left(self.tables, at, key=_start)
+        parents = self.ctx.facts.scopes.index.parents
+        around: tree.Node | None = self.tables[place - 1] if place else None
+        while around is not None and around.span.start >= statement.span.start:
+            if isinstance(around, tree.TableConstructor) and at < around.span.end:
+                yield around
+            around = parents.get(around)
 
     def _above(self, target: ast.AST, comment: tree.Comment, text: list[str]) -> None:
         lines = self.lines.setdefault(target, [])

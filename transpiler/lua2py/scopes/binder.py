@@ -48,6 +48,8 @@ class Binder:
         self.found.owner_of[name] = self.owner
         self.found.loop_of[name] = self.loop
         (symbol.writes if write else symbol.reads).append(name)
+        if write:
+            self.found.written.setdefault(self.owner, {})[symbol] = None
         owner: Owner | None = self.owner
         while symbol.owner is not None and owner is not symbol.owner:
             assert isinstance(owner, tree.Function)

@@ -73,6 +73,7 @@ class Scopes:
     owner_of: dict[tree.Node, Owner] = field(default_factory=dict)  # of each Name
     loop_of: dict[tree.Node, tree.Stat | None] = field(default_factory=dict)  # around each Name
     args: dict[tree.Function, Symbol] = field(default_factory=dict)  # the `arg` of vararg functions
+    written: dict[Owner, dict[Symbol, None]] = field(default_factory=dict)  # what its text assigns
     spreading: set[Owner] = field(default_factory=set)  # functions whose own text has `...`
     free: dict[Owner, set[Symbol]] = field(default_factory=dict)  # locals of outer functions in use
     loops: dict[tree.Function, tree.Stat | None] = field(default_factory=dict)  # it is made in

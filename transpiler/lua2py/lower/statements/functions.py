@@ -193,12 +193,10 @@ def _declared_outside(ctx: Context, node: tree.Function) -> list[ast.stmt]:
     """`global` and `nonlocal` for the outer names that a function assigns."""
     module: set[str] = set()
     enclosing: set[str] = set()
-    scopes = ctx.facts.scopes
-    for symbol in (*scopes.free[node], *ctx.facts.private):
-        if (
-            not any(scopes.owner_of[write] is node for write in symbol.writes)
-            or symbol in ctx.names.boxed
-        ):
+    for symbol in ctx.facts.scopes.written.get(node, ()):
+        if symbol.owner is node or symbol in ctx.names.boxed:
+            continue
+        if symbol.is_global and symbol not in ctx.facts.private:
             continue
         (module if ctx.names.is_module_level(symbol) else enclosing).add(ctx.names.of[symbol])
     found: list[ast.stmt] = []
