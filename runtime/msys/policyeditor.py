@@ -22,7 +22,7 @@ from msys.message import Message, compose, headers, transfer, wire
 from msys.message.content import Content
 from msys.message.sending import submit
 from msys.pcre_engine import BadPattern, search_bytes
-from msys.ports import current
+from msys.ports import current, wait
 from msys.running import panic, ports
 
 __all__ = [
@@ -240,11 +240,14 @@ def get_binding_domain_failure_rate(ctx: Any, vars: Any, params: Any) -> int | f
     params.period: over how many seconds. 0 under 100 attempts and for what is unknown.
     """
     name = "get_binding_domain_failure_rate"
-    return ports().outbox.failure_rate(
-        param(name, params, "binding"),
-        param(name, params, "domain").lower(),
-        seconds(name, params, "period"),
+    rate: float = wait(
+        ports().outbox.failure_rate(
+            param(name, params, "binding"),
+            param(name, params, "domain").lower(),
+            seconds(name, params, "period"),
+        )
     )
+    return rate
 
 
 @documented(

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from moonpost.adaptive.console import AdaptiveConsole
+from moonpost.app.processes.link import Alive
+from moonpost.app.processes.totals import AllPools, together
 from moonpost.app.scripts import HostScripts
 from moonpost.app.starting import writing
 from moonpost.control.server import ControlServer
@@ -33,6 +35,11 @@ async def start_console(server: Server, bridge: Bridge) -> ControlServer:
     return console
 
 
+def reports(server: Server) -> Sequence[Alive]:
+    """What each acceptor said of itself a moment ago."""
+    return server.workers.reports() if server.workers else ()
+
+
 def services(server: Server, bridge: Bridge) -> Services:
     """Everything the commands may call."""
 
@@ -47,12 +54,18 @@ def services(server: Server, bridge: Bridge) -> Services:
         version=version("moonpost"),
         reload=reload,
         shutdown=server.stopping.set,
-        reopen_logs=server.logs.reopen,
-        panic_lines=lambda: {level: list(lines) for level, lines in server.log.latest.items()},
-        scripts=HostScripts(server.host, bridge, server.ports),
+        reopen_logs=server.reopen_logs,
+        panic_lines=lambda: together(server.log.lines(), reports(server)),
+        scripts=HostScripts(
+            server.host,
+            bridge,
+            server.ports,
+            lambda: server.workers.generations() if server.workers else {},
+        ),
         queues=QueueConsole(server.queues),
         state=server.ports.state,
-        pools=server.ports.pools,
+        pools=AllPools(server.ports.pools, lambda: reports(server)),
         sessions=server.book,
+        acceptors=lambda: server.workers.rows() if server.workers else [],
         adaptive=AdaptiveConsole(server.adaptive) if server.adaptive is not None else None,
     )

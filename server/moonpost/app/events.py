@@ -60,11 +60,15 @@ class EventStream:
 
     def loaded(self, generation: Loaded) -> None:
         """A generation became current."""
+        self.know(generation)
+        scripts = {path: sha256[:HASH_DIGITS] for path, sha256 in generation.hashes.items()}
+        self.write("reload", self._now(), generation=generation.number, scripts=scripts)
+
+    def know(self, generation: Loaded) -> None:
+        """Events of this generation are to name the hash of its policy."""
         while len(self._policies) >= GENERATIONS:
             del self._policies[next(iter(self._policies))]
         self._policies[generation.number] = hash_of(generation.hashes)
-        scripts = {path: sha256[:HASH_DIGITS] for path, sha256 in generation.hashes.items()}
-        self.write("reload", self._now(), generation=generation.number, scripts=scripts)
 
     def load_refused(self, number: int, problems: Sequence[str]) -> None:
         """A reload failed; the generation `number` stays in force."""

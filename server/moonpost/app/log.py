@@ -25,6 +25,10 @@ class ServerLog:
             self._troubles.panic(module, line, level)
             self.latest.setdefault(level, deque(maxlen=LATEST)).append(f"{module}: {line}")
 
+    def lines(self) -> dict[str, list[str]]:
+        """The latest lines of each level."""
+        return {level: list(lines) for level, lines in self.latest.items()}
+
     def reject(self, session: Any, code: int, text: str) -> None:
         self._troubles.reject(session, code, text)
         self._events.refused(session, code, text)

@@ -18,7 +18,6 @@ from moonpost.app.starting import CannotStart
 from moonpost.config.validate import endpoint
 from moonpost.observe.metrics import CONTENT_TYPE, Figures, Gauge, Gauges, single
 from moonpost.observe.tallies import MOST_DOMAINS, OTHER, Bounded, Tallies
-from moonpost.policy.timing import TIMINGS
 
 if TYPE_CHECKING:
     from moonpost.app.server import Server
@@ -94,7 +93,7 @@ async def start_metrics(server: Server, stack: AsyncExitStack) -> MetricsListene
     lag = Lag()
     lag.start()
     domains = Bounded(int(stanza.get("labelled_domains") or MOST_DOMAINS))
-    figures = Figures(tallies, TIMINGS.all, lambda: gauges(server, lag, domains))
+    figures = Figures(tallies, server.timings, lambda: gauges(server, lag, domains))
     listener = MetricsListener(figures, lambda: health(server))
     address = str(stanza.get("metrics_address") or ADDRESS)
     try:
@@ -110,7 +109,7 @@ async def start_metrics(server: Server, stack: AsyncExitStack) -> MetricsListene
 
 def health(server: Server) -> Mapping[str, Any]:
     """`status` is `ok`, or what is wrong: this server should be sent no mail then."""
-    listeners = server.reception.addresses
+    listeners = server.addresses()["esmtp"]
     status = "ok"
     if server.stopping.is_set():
         status = "stopping"
@@ -137,7 +136,7 @@ def gauges(server: Server, lag: Lag, domains: Bounded) -> Gauges:
             waiting[label, state] = waiting.get((label, state), 0) + count
     waiting.setdefault((OTHER, "delayed"), 0)
     held = server.adaptive.state.pairs.values() if server.adaptive is not None else ()
-    tally = server.reception.tally
+    tally = server.tally
     logs = server.logs.files
     return {
         "moonpost_queue_messages": Gauge("messages in queues", waiting, ("domain", "state")),

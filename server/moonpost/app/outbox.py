@@ -83,7 +83,7 @@ class Outbox:
         injection: Injection,
         delay: Callable[[str, str], None],
         domain: Callable[[str], Any],
-        failure_rate: Callable[[str, str, float], float],
+        failure_rate: Callable[[str, str, float], float | Awaitable[float]],
     ) -> None:
         self._injection = injection
         self._delay = delay
@@ -106,7 +106,7 @@ class Outbox:
     def domain(self, name: str) -> Any:
         return self._domain(name)
 
-    def failure_rate(self, binding: str, domain: str, period_s: float) -> float:
+    def failure_rate(self, binding: str, domain: str, period_s: float) -> float | Awaitable[float]:
         return self._failure_rate(binding, domain, period_s)
 
 

@@ -20,14 +20,15 @@ from moonpost.app.engines import message_store, scanners
 from moonpost.app.events import EventStream
 from moonpost.app.log import ServerLog
 from moonpost.app.outbox import NotYet
+from moonpost.app.processes.link import Staged
 from moonpost.app.state import shared_state
 from moonpost.app.traps import traps
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
 from moonpost.policy.bridge import Bridge
-from moonpost.policy.host import Host, HostSettings
+from moonpost.policy.host import Host, HostSettings, Loads
 from moonpost.policy.limits import Limits
-from moonpost.policy.loader import Loader, LoaderSettings, ScriptStanza
+from moonpost.policy.loader import Handed, Loader, LoaderSettings, ScriptStanza
 from moonpost.policy.runner import Runner
 from msys.ports import Ports
 from msys.validate.automatic import registrations
@@ -41,16 +42,22 @@ class Running:
     ports: Ports
     host: Host
     book: SessionBook
+    loads: Loads
 
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What differs between processes and for debuggers. limits None: those of the configuration."""
+    """What differs between processes and for debuggers. limits None: those of the configuration.
+
+    book: counts the sessions of other processes as well. staged: what another process leads to; None: we lead.
+    """
 
     view: str = "py"
     compiled: bool = False
     limits: Limits | None = None
     runner: Callable[..., Runner] = Runner
+    book: SessionBook | None = None
+    staged: Staged | None = None
 
 
 async def start_policy(
@@ -67,16 +74,24 @@ async def start_policy(
         how.limits
         or Limits(config.option("callout_cpu_limit"), config.option("callout_time_limit"))
     )
-    book = SessionBook(monitors(config), now=clock.now)
+    book = how.book or SessionBook(monitors(config), now=clock.now)
     ports = open_ports(live, clock, log, stack, bridge, book)
-    loader = Loader(loader_settings(config, how))
-    stack.push_async_callback(loader.close)
-    host = Host(ports, bridge, loader, host_settings(config), runner=how.runner)
-    host.on_swap.append(events.loaded)
-    host.on_refusal.append(events.load_refused)
-    await host.start(stanzas(config), registrations(config.module))
+    settings = loader_settings(config, how)
+    if how.staged is not None:
+        loads: Loads = Handed(settings, how.staged.compiled)
+        host = Host(ports, bridge, loads, host_settings(config, leads=False), runner=how.runner)
+        host.on_swap.append(events.know)
+        number = how.staged.number
+    else:
+        loads = loader = Loader(settings)
+        stack.push_async_callback(loader.close)
+        host = Host(ports, bridge, loads, host_settings(config), runner=how.runner)
+        host.on_swap.append(events.loaded)
+        host.on_refusal.append(events.load_refused)
+        number = 1
+    await host.start(stanzas(config), registrations(config.module), number=number)
     stack.push_async_callback(host.stop)
-    return Running(bridge, ports, host, book)
+    return Running(bridge, ports, host, book, loads)
 
 
 def open_ports(
@@ -132,11 +147,12 @@ def loader_settings(config: Config, how: How) -> LoaderSettings:
     )
 
 
-def host_settings(config: Config) -> HostSettings:
+def host_settings(config: Config, *, leads: bool = True) -> HostSettings:
     scriptlet = config.module("scriptlet") or {}
     return HostSettings(
         script_ttl_s=float(scriptlet.get("script_ttl", 300)),
         missing_return=config.option("missing_return"),
+        leads=leads,
     )
 
 

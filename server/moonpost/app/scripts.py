@@ -6,6 +6,7 @@ Implements `moonpost.control.services.Scripts` over the policy host. `print` ans
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any
@@ -47,8 +48,16 @@ class ControlCommand(Userdata):
 class HostScripts:
     """The current generation, for the console."""
 
-    def __init__(self, host: Host, bridge: Bridge, ports: Ports) -> None:
+    def __init__(
+        self,
+        host: Host,
+        bridge: Bridge,
+        ports: Ports,
+        elsewhere: Callable[[], Mapping[int, int]] = dict,
+    ) -> None:
+        """elsewhere: sessions of each generation in other processes."""
         self._host, self._bridge, self._ports = host, bridge, ports
+        self._elsewhere = elsewhere
 
     def policy_hash(self) -> str:
         """One hash over names and contents of all sources in force."""
@@ -56,14 +65,12 @@ class HostScripts:
         return hashlib.sha256(repr(rows).encode()).hexdigest()
 
     def generations(self) -> Sequence[Mapping[str, Any]]:
-        current = self._host.current()
+        current = self._host.current().number
+        users = Counter(self._elsewhere())
+        users.update({each.number: each.users for each in self._host.generations()})
         return [
-            {
-                "number": generation.number,
-                "current": "yes" if generation is current else "no",
-                "sessions": generation.users,
-            }
-            for generation in self._host.generations()
+            {"number": number, "current": "yes" if number == current else "no", "sessions": count}
+            for number, count in sorted(users.items(), reverse=True)
         ]
 
     def has_command(self, word: str) -> bool:

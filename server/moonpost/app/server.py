@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from moonpost.adapters.clock import LoopClock
@@ -23,7 +25,11 @@ from moonpost.app.listeners import esmtp_listeners, hostname, http_listeners
 from moonpost.app.log import ServerLog
 from moonpost.app.metrics import MetricsListener, start_metrics
 from moonpost.app.outbox import Injection, Outbox
-from moonpost.app.policy import How, Running, stanzas, start_policy
+from moonpost.app.policy import How, Running, monitors, stanzas, start_policy
+from moonpost.app.processes.book import SharedBook
+from moonpost.app.processes.owner import owner_of, reachable, staged
+from moonpost.app.processes.totals import merged
+from moonpost.app.processes.workers import Workers
 from moonpost.app.receiving import Reception, services
 from moonpost.app.sockets import Handed, Sockets
 from moonpost.app.starting import CannotStart
@@ -34,12 +40,15 @@ from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
 from moonpost.control.settings import control_sockets
+from moonpost.inbound.interface import Tally
 from moonpost.inbound.settings import ListenSettings
 from moonpost.outbound.notices import Notices
 from moonpost.policy.bridge import Bridge
+from moonpost.policy.generation import Generation
 from moonpost.policy.host import Host, Reloaded
 from moonpost.policy.limits import Limits
 from moonpost.policy.runner import Runner
+from moonpost.policy.timing import TIMINGS, Spread
 from moonpost.queue.journal import Everybody
 from moonpost.queue.keeper import Internal, SpoolKeeper
 from moonpost.queue.manager import QueueManager
@@ -61,11 +70,16 @@ class Server:
         limits: Limits | None = None,
         runner: Callable[..., Runner] = Runner,
         handed: list[Handed] | None = None,
+        one_process: bool = False,
     ) -> None:
-        """view, limits (None: those of the configuration) and runner are for debuggers. handed: sockets of systemd."""
+        """view, limits (None: those of the configuration) and runner are for debuggers. handed: sockets of systemd.
+
+        one_process: whatever `workers` says.
+        """
         self.live = LiveConfiguration(config)
         self.clock = LoopClock()
         self._how = How(view, compiled, limits, runner)
+        self._acceptors = 1 if one_process else int(config.option("workers"))
         self._stack = AsyncExitStack()
         self._sockets = Sockets(handed or [])
         self._reloading = asyncio.Lock()
@@ -78,12 +92,14 @@ class Server:
         self.bridge: Bridge
         self.host: Host
         self.ports: Ports
+        self.running: Running
         self.keeper: SpoolKeeper
         self.notices: Notices
         self.adaptive: AdaptiveDelivery | None = None
         self.metrics: MetricsListener | None = None
-        self.reception: Reception
         self.http: HttpReception
+        self.reception: Reception | None = None  # the sessions of this process
+        self.workers: Workers | None = None  # or those of others
 
     @property
     def config(self) -> Config:
@@ -100,9 +116,21 @@ class Server:
 
     def addresses(self) -> dict[str, list[str]]:
         """Where the server listens, with the ports that were found for port 0."""
-        found = {"esmtp": self.reception.addresses}
+        at = self.workers or self.reception
+        found = {"esmtp": at.addresses if at is not None else []}
         found |= {"http": self.http.addresses} if self.http.listeners else {}
         return found | ({"metrics": [self.metrics.address]} if self.metrics else {})
+
+    @property
+    def tally(self) -> Tally:
+        """Counts of sessions since the start, of all processes."""
+        at = self.workers or self.reception
+        return at.tally if at is not None else Tally()
+
+    def timings(self) -> Mapping[str, Spread]:
+        """How long callouts took, in all processes."""
+        reports = self.workers.reports() if self.workers else ()
+        return merged([TIMINGS.all(), *(report.timings for report in reports)])
 
     async def _start(self) -> None:
         config = self.config
@@ -116,7 +144,12 @@ class Server:
         self._stack.push_async_callback(self.queues.stop)
         console = await start_console(self, self.bridge)
         self._stack.push_async_callback(console.stop)
-        await self._start_listeners(config)
+        if self._acceptors > 1:
+            await self._start_workers(config)
+        else:
+            await self._start_listeners(config)
+        await self._start_http(config)
+        self._sockets.refuse_rest(config)
         self.metrics = await start_metrics(self, self._stack)
         start_vitals(self, self._stack)
 
@@ -136,9 +169,14 @@ class Server:
             self.logs.heartbeat(self.clock.now())
 
     async def _start_policy(self) -> None:
-        running = await start_policy(
-            self.live, self.clock, self.log, self.events, self._stack, self._how
-        )
+        how = self._how
+        if self._acceptors > 1:
+            self.shared_book = SharedBook(
+                monitors(self.config), now=self.clock.now, tell=lambda _event: None
+            )
+            how = replace(how, book=self.shared_book)
+        running = await start_policy(self.live, self.clock, self.log, self.events, self._stack, how)
+        self.running = running
         self.bridge, self.ports = running.bridge, running.ports
         self.host, self.book = running.host, running.book
 
@@ -220,22 +258,68 @@ class Server:
         asyncio.get_running_loop().call_soon(self.queues.refresh)
 
     async def _start_listeners(self, config: Config) -> None:
-        running = Running(self.bridge, self.ports, self.host, self.book)
         self.reception = Reception(
             *services(
-                self.live, running, self.keeper, self.notices, self.log, self.events, self.clock.now
+                self.live,
+                self.running,
+                self.keeper,
+                self.notices,
+                self.log,
+                self.events,
+                self.clock.now,
             )
         )
         self._stack.push_async_callback(self.reception.stop)
+        self.live.on_change.append(lambda _old, _new: self._change_soon())
         for settings in esmtp_listeners(config):
             (listening,) = self._sockets.open(config, settings)
             await self.reception.open(settings, listening)
+
+    async def _start_http(self, config: Config) -> None:
         self.http = HttpReception(
-            self.live, running, self.keeper, self.log, self.events, self.clock.now
+            self.live, self.running, self.keeper, self.log, self.events, self.clock.now
         )
         self._stack.push_async_callback(self.http.stop)
         await self.http.start(config, self._sockets)
-        self._sockets.refuse_rest(config)
+
+    def _change_soon(self) -> None:
+        """Sessions to come go by a change of the console once it is in force."""
+        if self.reception is not None:
+            reception = self.reception
+            loop = asyncio.get_running_loop()
+            loop.call_soon(lambda: reception.change(esmtp_listeners(self.config)))
+
+    async def _start_workers(self, config: Config) -> None:
+        await reachable(self.ports.state)
+        sockets = {
+            settings.name: self._sockets.open(config, settings, self._acceptors)
+            for settings in esmtp_listeners(config)
+        }
+        self.workers = Workers(
+            owner_of(self),
+            sockets,
+            self._acceptors,
+            lambda: staged(self.host.current(), self.config),
+            ahead=self._how.compiled,
+        )
+        self._stack.push_async_callback(self.workers.stop)
+        await self.workers.start()
+        self.host.agree = lambda generation: self._agree(self.config, generation)
+        self.host.on_swap.append(lambda _generation: self._adopted())
+        self.live.on_change.append(lambda _old, _new: self._configure_soon())
+
+    async def _agree(self, config: Config, generation: Generation) -> list[str]:
+        return await self.workers.agree(staged(generation, config)) if self.workers else []
+
+    def _adopted(self) -> None:
+        if self.workers is not None:
+            self.workers.adopt()
+
+    def _configure_soon(self) -> None:
+        """Acceptors hear of a change once it is in force."""
+        if self.workers is not None:
+            workers = self.workers
+            asyncio.get_running_loop().call_soon(lambda: workers.configure(self.config))
 
     # --- while running -----------------------------------------------------------------------------------
 
@@ -249,22 +333,43 @@ class Server:
                 for line in str(error).splitlines():
                     self.log.panic("config", line)
                 return Reloaded(False, self.host.current().number, problems=[str(error)])
-            outcome = await self.host.reload(stanzas(config), registrations(config.module))
+            outcome = await self.host.reload(
+                stanzas(config),
+                registrations(config.module),
+                agree=partial(self._agree, config),
+            )
             if outcome.problems:
                 for _, listening in new:
                     listening.close()
                 return outcome
-            outcome.warnings += later(self.config, config)
+            outcome.warnings += later(self.config, config, self.workers)
             self.live.adopt(config)
+            await self._change_listeners(config, new)
+            return outcome
+
+    async def _change_listeners(
+        self, config: Config, new: list[tuple[ListenSettings, socket.socket]]
+    ) -> None:
+        wanted = esmtp_listeners(config)
+        if self.workers is not None:
+            self.workers.keep_only({settings.name for settings in wanted})
+        if self.reception is not None:
             for settings, listening in new:
                 await self.reception.open(settings, listening)
-            self.reception.change(esmtp_listeners(config))
-            self.http.change(config)
-            return outcome
+            self.reception.change(wanted)
+        self.http.change(config)
+
+    def reopen_logs(self) -> None:
+        """Go on in the files that have the names now."""
+        self.logs.reopen()
+        if self.workers is not None:
+            self.workers.reopen_logs()
 
     def _bind_new(self, config: Config) -> list[tuple[ListenSettings, socket.socket]]:
         """Sockets for listeners that a reload adds, bound before anything changes: a refusal changes nothing."""
         found: list[tuple[ListenSettings, socket.socket]] = []
+        if self.reception is None:
+            return found
         try:
             for settings in esmtp_listeners(config):
                 if settings.name not in self.reception.listeners:
@@ -277,18 +382,31 @@ class Server:
 
     async def stop(self) -> None:
         """Finish what was promised, then end: listeners first, the spool last."""
-        await asyncio.gather(self.reception.stop(), self.http.stop())
+        listening = [each for each in (self.reception, self.workers, self.http) if each is not None]
+        await asyncio.gather(*(each.stop() for each in listening))
         await self._stack.aclose()
 
 
-def later(old: Config, new: Config) -> list[str]:
+def later(old: Config, new: Config, workers: Workers | None) -> list[str]:
     """What a reload does not change while the server runs, in words."""
     sockets: dict[str, Callable[[Config], object]] = {
         "Control_Listener": control_sockets,
         "HTTP_Listener": lambda config: [each.name for each in http_listeners(config)],
     }
-    return [
+    found = [
         f"the {name} changed: its sockets are as before until the server is restarted"
         for name, of in sockets.items()
         if of(old) != of(new)
     ]
+    if workers is not None:
+        names = [settings.name for settings in esmtp_listeners(new)]
+        found += [
+            f'Listen "{name}" is new: acceptors listen there once the server is restarted'
+            for name in names
+            if name not in workers.names
+        ]
+        if int(new.option("workers")) != len(workers.workers):
+            found.append(
+                "Workers changed: there are as many as before until the server is restarted"
+            )
+    return found

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from moonpost.observe.tallies import Tallies
 from moonpost.observe.vitals import BEAT_S, Vitals, spread_row
-from moonpost.policy.timing import TIMINGS
 
 if TYPE_CHECKING:
     from moonpost.app.server import Server
@@ -44,7 +43,7 @@ def facts(server: Server, tallies: Tallies) -> Mapping[str, Any]:
     queues = sorted([*server.queues.queues.values()], key=lambda one: -one.total)[:MOST_QUEUES]
     held = server.adaptive.state.pairs if server.adaptive is not None else {}
     return {
-        "sessions": server.reception.tally.open,
+        "sessions": server.tally.open,
         "generation": server.host.current().number,
         "totals": dict(tallies.totals),
         "queues": [
@@ -59,5 +58,5 @@ def facts(server: Server, tallies: Tallies) -> Mapping[str, Any]:
             }
             for queue in queues
         ],
-        "callouts": [spread_row(callout, spread) for callout, spread in TIMINGS.all().items()],
+        "callouts": [spread_row(callout, spread) for callout, spread in server.timings().items()],
     }

@@ -112,7 +112,7 @@ def _debug_server(
     runner: Callable[..., Runner] = (
         Runner if announce is None else partial(AnnouncingRunner, about_to_run=announce)
     )
-    server = Server(config, view=view, limits=UNLIMITED, runner=runner)
+    server = Server(config, view=view, limits=UNLIMITED, runner=runner, one_process=True)
     raise SystemExit(asyncio.run(serve(server)))
 
 

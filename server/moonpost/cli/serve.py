@@ -104,7 +104,7 @@ async def serve(server: Server, manager: Manager = NOBODY) -> int:
 
 async def _reload(server: Server, manager: Manager) -> None:
     manager.reloading()
-    server.logs.reopen()
+    server.reopen_logs()
     outcome = await server.reload()
     for told in (*outcome.problems, *(f"warning: {text}" for text in outcome.warnings)):
         print(told, file=sys.stderr, flush=True)

@@ -90,6 +90,7 @@ COMMANDS: Final = (
     _row("authz roles list", "", "roles and what they allow", general.authz_roles),
     _row("version", "", "version of the server", general.version),
     _row("pid", "", "process id of the server", general.pid),
+    _row("acceptors", "", "processes that accept mail", general.acceptors),
     _row("memory", "", "memory of the server", general.memory),
     _act("shutdown", "", "stop the server", general.shutdown),
     _row("quit", "", "end this session", general.quit_console),

@@ -70,6 +70,21 @@ async def quit_console(session: Session, words: list[str]) -> str:
     return ""
 
 
+ACCEPTORS = {
+    "acceptor": "Acceptor", "process": "Process", "up_s": "Up", "restarts": "Restarts", "sessions": "Sessions",
+    "messages": "Messages", "rejections": "Rejections", "generation": "Generation",
+}  # fmt: skip
+
+
+async def acceptors(session: Session, words: list[str]) -> str:
+    rows = need(session.services.acceptors, "the list of acceptors")()
+    return (
+        table(rows, ACCEPTORS)
+        if rows
+        else "this process accepts mail itself; Workers starts others"
+    )
+
+
 async def scriptlet_eval(session: Session, words: list[str]) -> str:
     if not words:
         raise usage('scriptlet eval "CHUNK"')

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from moonpost.config.live import LiveConfiguration
-from msys.ports import Pools, Sessions, State
+from msys.ports import Sessions, State
 
 
 class ReloadFailed(Exception):
@@ -48,6 +48,13 @@ class Scripts(Protocol):
 
 class CommandFailed(Exception):
     """A command that went wrong; the text goes to the console."""
+
+
+class PoolFigures(Protocol):
+    """The thread pools as the console sees them."""
+
+    def names(self) -> Sequence[str]: ...
+    def stats(self, name: str) -> Mapping[str, float]: ...
 
 
 class Queues(Protocol):
@@ -129,6 +136,8 @@ class Services:
     scripts: Scripts | None = None
     queues: Queues | None = None
     state: State | None = None
-    pools: Pools | None = None
+    pools: PoolFigures | None = None
     sessions: Sessions | None = None
+    acceptors: Callable[[], Sequence[Mapping[str, Any]]] | None = None
+    """A row for each process that accepts mail beside this one."""
     adaptive: Adaptive | None = None

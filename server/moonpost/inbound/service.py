@@ -48,13 +48,14 @@ class Service:
     landing: memoryview = field(default_factory=lambda: memoryview(bytearray(LANDING_BYTES)))
     sessions: set[SmtpSession] = field(default_factory=set)
     by_block: Counter[str] = field(default_factory=Counter)  # sessions here, by the block of a Cap
+    elsewhere: int = 0  # sessions of this listener in other processes
     _running: set[asyncio.Task[None]] = field(default_factory=set)
 
     def admit(self, session: SmtpSession) -> bool:
         """Count a session in, if the limits of the listener leave room for it."""
         settings, tally = self.settings, self.tally
         tally.connections += 1
-        full = _reached(settings.listener_sessions, len(self.sessions))
+        full = _reached(settings.listener_sessions, len(self.sessions) + self.elsewhere)
         if full or _reached(settings.service_sessions, tally.open):
             tally.refused_connections += 1
             return False
@@ -86,6 +87,13 @@ class Service:
             counted[cap.block] -= 1
             if not counted[cap.block]:
                 del counted[cap.block]
+
+    def count_elsewhere(self, ip: str, change: int) -> None:
+        """A session of this listener began (1) or ended (-1) in another process: limits count it here too."""
+        self.elsewhere += change
+        self.tally.open += change
+        for cap in self.settings.of_peer(ip).caps:
+            self._counted(cap)[cap.block] += change
 
     def _counted(self, cap: Cap) -> Counter[str]:
         return self.tally.by_block if cap.everywhere else self.by_block

@@ -11,14 +11,14 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Protocol
 
 from moonpost.policy import blame
 from moonpost.policy.bridge import Bridge
 from moonpost.policy.carry import carry_over
 from moonpost.policy.generation import Generation, unusable
 from moonpost.policy.interface import PolicyState
-from moonpost.policy.loader import Loader, LoadFailed, Prepared, ScriptStanza
+from moonpost.policy.loader import LoadFailed, Prepared, ScriptStanza
 from moonpost.policy.runner import Runner
 from msys import namespace
 from msys.lua import open_libs, tostring
@@ -43,10 +43,26 @@ class Reloaded:
 
 @dataclass(slots=True)
 class HostSettings:
-    """script_ttl_s: age at which sources are compared with what runs; missing_return: `error` or `cont`."""
+    """script_ttl_s: age at which sources are compared with what runs; missing_return: `error` or `cont`.
+
+    leads: timers that scripts make while they load run here, sources are watched here, and warnings are told here. Of
+    the processes of one server, one leads.
+    """
 
     script_ttl_s: float = 300.0
     missing_return: str = "error"
+    leads: bool = True
+
+
+Agree = Callable[["Generation"], Awaitable[list[str]]]
+
+
+class Loads(Protocol):
+    """What the host asks of a Loader."""
+
+    async def prepare(self, stanzas: Sequence[ScriptStanza]) -> Prepared: ...
+    def changed(self, hashes: dict[str, str]) -> bool: ...
+    def quiet_for(self, hashes: dict[str, str], seconds: float) -> bool: ...
 
 
 class Host:
@@ -58,7 +74,7 @@ class Host:
         self,
         ports: Ports,
         bridge: Bridge,
-        loader: Loader,
+        loader: Loads,
         settings: HostSettings | None = None,
         *,
         runner: Callable[..., Runner] = Runner,
@@ -78,6 +94,8 @@ class Host:
         self.on_swap: list[Callable[[Generation], None]] = []
         # with the number of the generation that stays, and why
         self.on_refusal: list[Callable[[int, list[str]], None]] = []
+        # asked before a generation becomes current; what it answers keeps the old one
+        self.agree: Agree | None = None
 
     # --- for sessions ------------------------------------------------------------------------------------
 
@@ -93,17 +111,39 @@ class Host:
     # --- life --------------------------------------------------------------------------------------------
 
     async def start(
-        self, stanzas: Sequence[ScriptStanza], modules: Sequence[Registration] = ()
+        self,
+        stanzas: Sequence[ScriptStanza],
+        modules: Sequence[Registration] = (),
+        *,
+        number: int = 1,
     ) -> Reloaded:
         """Build and adopt the first generation. Raises LoadFailed: a server never starts without its policy.
 
         modules: what judges mail without a script; they run first.
         """
         self._stanzas, self._modules = stanzas, modules
+        self._number = number - 1
         generation, warnings = await self._build(stanzas, modules)
         self._swap(generation)
-        self._spawn(self._watch())
+        if self._settings.leads:
+            self._spawn(self._watch())
         return self._report(True, warnings)
+
+    async def stage(
+        self, stanzas: Sequence[ScriptStanza], modules: Sequence[Registration], number: int
+    ) -> Generation:
+        """Build a generation that another process leads to; `adopt` or `abandon` it. Raises LoadFailed."""
+        self._number = number - 1
+        generation, _ = await self._build(stanzas, modules)
+        return generation
+
+    def adopt(self, generation: Generation) -> None:
+        """Make a staged generation the current one."""
+        self._swap(generation)
+
+    async def abandon(self, generation: Generation) -> None:
+        """Let go of a generation that never became current."""
+        await self._retire(generation)
 
     async def reload(
         self,
@@ -111,8 +151,12 @@ class Host:
         modules: Sequence[Registration] | None = None,
         *,
         only_if_changed: bool = False,
+        agree: Agree | None = None,
     ) -> Reloaded:
-        """Build a new generation and adopt it whole, or say why the old one stays."""
+        """Build a new generation and adopt it whole, or say why the old one stays.
+
+        agree: asked in place of `self.agree`.
+        """
         async with self._one_at_a_time:
             if only_if_changed and not await self._sources_changed():
                 return self._report(False, [])
@@ -120,6 +164,10 @@ class Host:
             judging = self._modules if modules is None else modules
             try:
                 generation, warnings = await self._build(wanted, judging)
+                ask = agree or self.agree
+                if ask is not None and (problems := await ask(generation)):
+                    await self.abandon(generation)
+                    raise LoadFailed(problems)
             except LoadFailed as failed:
                 for line in failed.problems:
                     self._ports.log.panic("scriptlet", line)
@@ -169,7 +217,7 @@ class Host:
         for name in unusable(environment):
             warnings.append(f"no usable methods found for module {name} in registerModule call")
         await self._initialise(generation, warnings)
-        for text in warnings:
+        for text in warnings if self._settings.leads else ():
             self._ports.log.panic("scriptlet", text, "warning")
         return generation, warnings
 
@@ -227,7 +275,7 @@ class Host:
         old, self._current = self._current, generation
         for adopt in self.on_swap:
             adopt(generation)
-        for timer in generation.environment.timers:
+        for timer in generation.environment.timers if self._settings.leads else ():
             timer.arm()
         if old is not None:
             for timer in old.environment.timers:

@@ -102,10 +102,16 @@ class Prepared:
     ) -> None:
         self._compiled = compiled
         self._settings = settings
+        self.stanzas = stanzas
         self.warnings = compiled.warnings
         self.hashes = {path: module.sha256 for path, module in compiled.modules.items()}
         self.scripts = [self._script(stanza) for stanza in stanzas]
         self.filenames: set[str] = set()  # of the code that was executed, for the line maps
+
+    @property
+    def compiled(self) -> Compiled:
+        """What another process needs to have the same generation."""
+        return self._compiled
 
     def _script(self, stanza: ScriptStanza) -> Script:
         module = self._compiled.modules[self._compiled.names[stanza.source]]
@@ -168,6 +174,23 @@ def load_text(text: str, chunkname: str, std: str) -> Callable[..., Any]:
         return namespace.get("RESULT", ())
 
     return chunk
+
+
+@dataclass(slots=True)
+class Handed:
+    """In place of a Loader where another process loads: prepares what it was handed."""
+
+    settings: LoaderSettings
+    compiled: Compiled
+
+    async def prepare(self, stanzas: Sequence[ScriptStanza]) -> Prepared:
+        return Prepared(self.compiled, stanzas, self.settings)
+
+    def changed(self, hashes: dict[str, str]) -> bool:
+        return False
+
+    def quiet_for(self, hashes: dict[str, str], seconds: float) -> bool:
+        return True
 
 
 @dataclass(slots=True)

@@ -74,6 +74,11 @@ class ActiveQueue:
         """Messages that wait for their time, or for room."""
         return max(0, self.total - len(self.held))
 
+    @property
+    def idle(self) -> bool:
+        """Nothing of it is in the spool: nothing is in use, and the spool named no time to look again."""
+        return not self.held and self.next_due_at is None and not self.refilling
+
     def accept(self, record: Record, content: bytes | None, now: float) -> bool:
         """A message that has just been written to the spool; says whether it is held in memory."""
         self.total += 1

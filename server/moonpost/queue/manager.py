@@ -176,6 +176,23 @@ class QueueManager:
         for queue in touched.values():
             self.pump(queue)
 
+    def arrived(self, name: QueueName, record: Record | None) -> None:
+        """Another process has written a message to this queue. record: as the spool has it now; None: it has gone."""
+        queue = self.queue(name)
+        if record is None or record.queue != name:
+            queue.total += 1  # it was found and counted out before we were told
+        else:
+            queue.accept(record, None, self.clock.now())
+        self.pump(queue)
+
+    async def rescan(self) -> None:
+        """Look in the spool for mail that nobody told of: a process that puts mail in has died."""
+        for summary in await self.spool.scan():
+            queue = self.queue(summary.queue)
+            queue.total = max(queue.total, summary.messages)
+            queue.note_due(summary.first_due_at)
+            self._wake_at(queue, summary.first_due_at)
+
     def _resident(self, queue: ActiveQueue, record: Record) -> bool:
         """Whether a fresh message's content stays in memory until it is sent."""
         most = self.options(queue).max_resident
@@ -276,7 +293,10 @@ class QueueManager:
             self._wake_at(queue, queue.paused_until)
         elif queue.ready:
             self._employ(queue, options)
-        if not queue.total and not self.workers(queue.name):
+        if queue.idle and not self.workers(queue.name):
+            queue.total = (
+                0  # counts of several processes can be off by what was under way when one died
+            )
             self._wake_at(queue, now + FORGET_AFTER_S)
 
     def refill(self, queue: ActiveQueue) -> None:
@@ -348,7 +368,7 @@ class QueueManager:
         queue = self.queues.get(name)
         if queue is None:
             return
-        if queue.total or queue.held or self.workers(name):
+        if not queue.idle or self.workers(name):
             self.pump(queue)
             return
         del self.queues[name]

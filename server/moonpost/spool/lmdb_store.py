@@ -102,13 +102,16 @@ class LmdbSpool:
             if self._lock is not None:
                 os.close(self._lock)
             raise SpoolError(f"spool {folder} can't be opened: {error}") from error
-        # A process that was killed while reading would keep old pages from being used again.
-        self.environment.reader_check()
+        self.tidy()
         self.repaired = repair(self.environment, self.tables, deep_check) if owner else []
         for finding in self.repaired:
             log.error("spool %s: %s", folder, finding.text)
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="spool-reader")
         self.writer: GroupCommit[list[_Step]] = GroupCommit(self._write)
+
+    def tidy(self) -> None:
+        """Forget readers that have died: a process killed while it read would keep old pages from being used again."""
+        self.environment.reader_check()
 
     async def commit(self, changes: Sequence[Change]) -> None:
         name_bodies(changes)

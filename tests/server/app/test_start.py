@@ -81,6 +81,11 @@ def test_a_port_that_is_taken(refused: Callable[[str], str], taken: int) -> None
             'ec_logger { mainlog = "a.conf/main" }' + LISTENER,
             "log file a.conf/main cannot be written: File exists",
         ),
+        (
+            'workers = 2 shared_state = "redis://127.0.0.1:1/0"' + LISTENER,
+            "Shared_State, without which several workers would each count limits alone, cannot be used: ",
+        ),
+        ("workers = 2 " + LISTENER, "a.conf:6:11: C521 2 workers would each count limits for themselves"),
         ('event_log = "."' + LISTENER, "cannot be written: Is a directory"),
         ('tls_certificate = "none.pem"' + LISTENER, "a.conf:6:19: C516 none.pem: No such file or directory"),
         ('spoolbase = "a.conf"' + LISTENER, "the server cannot start: spool a.conf can't be made: File exists"),

@@ -192,7 +192,7 @@ def test_endpoints(text: str, expected: tuple[str, str]) -> None:
         ),
         ("ESMTP_Listener { pathway = out }", "C519", "`out` is no configured Pathway"),
         (
-            'workers = 3 accept_missing = ( "workers" )',
+            "workers = 3",
             "C521",
             "3 workers would each count limits for themselves",
         ),

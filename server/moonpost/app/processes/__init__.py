@@ -1,0 +1,1 @@
+"""Several processes as one server: one owns queues, timers and console, the others accept mail."""
