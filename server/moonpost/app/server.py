@@ -25,6 +25,7 @@ from moonpost.app.listeners import esmtp_listeners, hostname, http_listeners
 from moonpost.app.log import ServerLog
 from moonpost.app.metrics import MetricsListener, start_metrics
 from moonpost.app.outbox import Injection, Outbox
+from moonpost.app.own import listens, own_places
 from moonpost.app.policy import How, Running, monitors, stanzas, start_policy
 from moonpost.app.processes.book import SharedBook
 from moonpost.app.processes.owner import owner_of, reachable, staged
@@ -215,6 +216,7 @@ class Server:
             most_connections=config.option("server_max_outbound_connections"),
             host_option=lambda *key: self.config.host_option(*key),
             trust=trust(config, self.ports.dns, self.clock.now),
+            is_ours=lambda address, port: listens(address, port, own_places(self.config)),
             static_route=lambda: str(
                 (self.config.module("static_routes") or {}).get("target") or ""
             ),

@@ -25,6 +25,8 @@ from moonpost.outbound.letters import (
 from moonpost.outbound.security import Security
 from moonpost.outbound.tls import objection
 
+SLOWEST = 16 << 10  # chosen: bytes a host must take while we wait, or it does not move at all
+
 OURS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL)
 
 
@@ -72,6 +74,8 @@ class Connection(asyncio.Protocol):
         self._finished: asyncio.Future[Finished] | None = None
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._heard = 0  # answers when the present wait began
+        self._written_at = 0  # bytes that were still to be written then
         self._failure: Outcome | None = None
         self._handshake: asyncio.Task[None] | None = None
 
@@ -176,7 +180,7 @@ class Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        unsent = self._unsent()
+        unsent = bool(self._unsent())
         self._transport = None
         self._stop_timer()
         why = f"connection lost: {exc}" if exc is not None else "connection closed by the host"
@@ -213,12 +217,14 @@ class Connection(asyncio.Protocol):
         if data and self._transport is not None:
             self.bytes_sent += len(data)
             self._transport.write(data)
-        if self._talk.usable:
+        if self._talk.usable and (data or self._talk.heard != self._heard):
+            self._heard = self._talk.heard
             self._wait_for(self._talk.timeout_option)
 
-    def _unsent(self) -> bool:
+    def _unsent(self) -> int:
+        """Bytes that the host has not taken yet."""
         transport: Any = self._transport
-        return bool(transport is not None and transport.get_write_buffer_size())
+        return transport.get_write_buffer_size() if transport is not None else 0
 
     async def _start_tls(self) -> None:
         transport = self._transport
@@ -252,6 +258,7 @@ class Connection(asyncio.Protocol):
 
     def _wait_for(self, option: str) -> None:
         self._deadline = self._loop.time() + self._timeouts[option]
+        self._written_at = self._unsent()
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:
                 self._timer.cancel()
@@ -259,8 +266,8 @@ class Connection(asyncio.Protocol):
 
     def _look_at_the_clock(self) -> None:
         self._timer = None
-        if self._deadline is None:
-            return
+        if self._deadline is None or self._talk.stage is Stage.TLS_HANDSHAKE:
+            return  # the handshake has a limit of its own
         if self._loop.time() < self._deadline:
             self._timer = self._loop.call_at(self._deadline, self._look_at_the_clock)
             return
@@ -270,10 +277,13 @@ class Connection(asyncio.Protocol):
             if self._on_idle_end is not None:
                 self._on_idle_end(self)
             return
+        if self._written_at - self._unsent() >= SLOWEST:  # a large message on a thin line
+            self._wait_for(self._talk.timeout_option)
+            return
         text = (
             f"421 4.4.2 [internal] no answer within {self._timeouts[self._talk.timeout_option]:g} s"
         )
-        self._handle(self._talk.lose(text, self._unsent()))
+        self._handle(self._talk.lose(text, bool(self._unsent())))
 
     def _stop_timer(self) -> None:
         self._deadline = None

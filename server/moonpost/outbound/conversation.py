@@ -24,6 +24,7 @@ from moonpost.outbound.opening import TIMEOUTS, WAITING_FOR, Opening, internal, 
 from moonpost.outbound.wire import END, as_data, is_safe_address, is_safe_value
 
 BODY, RSET = "BODY", "RSET"
+EARLY_ANSWER = "451 4.5.0 [internal] the host answered before the message was sent"
 NO_XCLIENT = "451 4.7.6 [internal] XCLIENT required but not advertised"
 
 
@@ -34,6 +35,7 @@ class Conversation(Opening):
         super().__init__(settings)
         self.busy = False  # a letter is under way
         self.shown: Mapping[str, str] = {}  # the client that XCLIENT told of
+        self.heard = 0  # whole answers so far: bytes that end none do not count as progress
         self._reader = AnswerReader()
         self._letter: Letter | None = None
         self._outcomes: list[Outcome | None] = []
@@ -54,6 +56,7 @@ class Conversation(Opening):
                     Fate.DEFERRED, 421, f"421 4.4.0 [internal] the host sent {broken}", self.stage
                 )
             )
+        self.heard += len(answers)
         events: list[Event] = []
         for position, answer in enumerate(answers):
             if not self.usable:
@@ -265,6 +268,8 @@ class Conversation(Opening):
                 answer = Answer(451, (f"[internal] unexpected answer to DATA: {answer.text}",))
             self._decide(self._undecided(), answer.outcome(Stage.AFTER_DATA))
             return self._finish()
+        if more:  # an answer to a message that nobody has sent is worth nothing
+            return self._end(internal(EARLY_ANSWER, Stage.AFTER_DATA))
         letter = self._letter
         assert letter is not None
         if not self._accepted:  # pipelined DATA after refusals: an empty message ends it

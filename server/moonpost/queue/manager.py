@@ -81,9 +81,10 @@ class QueueManager:
         host_option: HostOption | None = None,
         static_route: Callable[[], str] = lambda: "",
         trust: Trust | None = None,
+        is_ours: Callable[[str, int], bool] = lambda _address, _port: False,
     ) -> None:
         self.spool, self.clock, self.hostname = spool, clock, hostname
-        self.router = Router(dns, static_route)
+        self.router = Router(dns, static_route, is_ours)
         self.trust = trust or Trust()
         self.open_connection, self.next_id = open_connection, next_id
         self.hooks = hooks

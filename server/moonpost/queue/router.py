@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -20,12 +20,14 @@ from moonpost.queue.options import QueueOptions
 from msys.ports import Dns, DnsAnswer, PortError
 
 MAX_HOSTS = 30  # chosen: more MX hosts than anybody tries in one go
+MAX_ADDRESSES = 30  # chosen: the same for the addresses of one host
 NO_SUCH_RECORD = ("NXDOMAIN", "NODATA")
 
 LOOKUP_FAILED = "554 5.4.4 [internal] Domain Lookup Failed"
 NO_HOSTS = "454 4.4.4 [internal] no MX or A for domain"
 NULL_MX = "550 5.4.4 [internal] NULL MX domain does not accept mail"
 PROHIBITED = "551 5.4.6 [internal] Private/Loopback Address"
+LOOPS = "554 5.4.6 [internal] mail for this domain loops back to this server"
 BAD_ROUTE = "454 4.4.4 [internal] no usable route"
 
 
@@ -41,9 +43,14 @@ class NoRoute(Exception):
 class Router:
     """Finds hosts; remembers how often a domain could not be looked up."""
 
-    def __init__(self, dns: Dns, static_route: Callable[[], str] = lambda: "") -> None:
-        """static_route: `address:port` that everything goes to, or empty."""
-        self._dns, self._static_route = dns, static_route
+    def __init__(
+        self,
+        dns: Dns,
+        static_route: Callable[[], str] = lambda: "",
+        is_ours: Callable[[str, int], bool] = lambda _address, _port: False,
+    ) -> None:
+        """static_route: `address:port` that everything goes to, or empty. is_ours: whether we listen there."""
+        self._dns, self._static_route, self._is_ours = dns, static_route, is_ours
         self._failures: dict[str, int] = {}  # lookups in a row that found nothing, by domain
         self._mx_failures: dict[str, int] = {}
 
@@ -117,7 +124,7 @@ class Router:
                 raise
             if error.code not in NO_SUCH_RECORD and not self._enough_mx_failures(domain, options):
                 raise
-            return await self._addresses(domain, options, port, 0)
+            return self._better_than_us(await self._addresses(domain, options, port, 0))
         if [answer.text.rstrip(".") for answer in answers] == [""]:
             raise NoRoute(NULL_MX)
         named = [answer for answer in answers if answer.text.rstrip(".")][:MAX_HOSTS]
@@ -128,7 +135,15 @@ class Router:
         failures = [error for _, error in groups if error and error.code not in NO_SUCH_RECORD]
         if failures and not found:
             raise failures[0]
-        return found
+        return self._better_than_us(found)
+
+    def _better_than_us(self, hosts: list[Host]) -> list[Host]:
+        """RFC 5321 section 5.1: who is an MX host itself hands mail to better ones only. Raises NoRoute."""
+        ours = [host.preference for host in hosts if self._is_ours(host.address, host.port)]
+        better = [host for host in hosts if not ours or host.preference < min(ours)]
+        if hosts and not better:
+            raise NoRoute(LOOPS)
+        return better
 
     def _enough_mx_failures(self, domain: str, options: QueueOptions) -> bool:
         failures = self._mx_failures[domain] = self._mx_failures.get(domain, 0) + 1
@@ -158,7 +173,11 @@ class Router:
                 failure = error
         if not found and failure is not None:
             raise failure
-        return [Host(name.rstrip("."), answer.text, port, preference) for answer in found]
+        return [
+            Host(name.rstrip("."), answer.text, port, preference)
+            for answer in found[:MAX_ADDRESSES]
+            if _reachable(answer.text)
+        ]
 
 
 async def _answer(later: Sequence[DnsAnswer] | Awaitable[Sequence[DnsAnswer]]) -> Any:
@@ -195,4 +214,17 @@ def _literal(domain: str) -> str:
 
 
 def _within(address: str, networks: Sequence[str]) -> bool:
-    return any(ip_address(address) in ip_network(network, strict=False) for network in networks)
+    found = _plain(address)
+    return any(found in ip_network(network, strict=False) for network in networks)
+
+
+def _plain(address: str) -> IPv4Address | IPv6Address:
+    """An address; one of IPv4 that is dressed up as IPv6 is that of IPv4."""
+    found = ip_address(address)
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _reachable(address: str) -> bool:
+    """Whether there can be a host: 0.0.0.0 in DNS would be this machine, a group of hosts is none."""
+    found = _plain(address)
+    return not (found.is_unspecified or found.is_multicast)

@@ -16,7 +16,6 @@ from moonpost.testing.sink import Sink
 from msys.message import Message
 from testkit.delivery import Line, Onlooker, line
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from moonpost.app.own import listens
 from moonpost.outbound.answers import Fate
 from moonpost.queue.hosts import Host, choose, usable_at, wanted_connections
 from moonpost.queue.options import DEFAULTS, QueueOptions, resolve, throttle
@@ -169,3 +170,57 @@ def test_every_option_has_a_default_that_resolves() -> None:
     assert found.retry.retry_interval == 1200 and found.max_connections == 32 and found.port == 25
     assert options(delivery_method="lmtp").port == DEFAULTS["lmtp_port"]
     assert options(blackhole="true").blackhole == "inline" and options().blackhole == ""
+
+
+def test_private_addresses_cannot_hide_behind_ipv6_or_zeroes() -> None:
+    networks = ("127.0.0.0/8", "10.0.0.0/8")
+    zone = {
+        ("mapped.test", "AAAA"): ["::ffff:10.1.2.3"],
+        ("zero.test", "A"): ["0.0.0.0"],
+        ("group.test", "A"): ["224.0.0.1"],
+    }
+    router = Router(FakeDns(zone))
+    assert refusal("mapped.test", router, use_ipv6=True, prohibited_hosts=networks) == PROHIBITED
+    assert refusal("zero.test", router) == NO_HOSTS
+    assert refusal("group.test", router) == NO_HOSTS
+
+
+def test_hosts_without_end_are_tried_no_longer_than_others() -> None:
+    zone: dict[tuple[str, str], Any] = {
+        ("b.test", "MX"): [(n, f"mx{n}.b.test") for n in range(500)]
+    }
+    for n in range(500):
+        zone[f"mx{n}.b.test", "A"] = [f"192.0.{n // 256}.{n % 256}"]
+    zone["a.test", "A"] = [f"192.0.2.{n}" for n in range(250)]
+    router = Router(FakeDns(zone))
+    assert len(route("b.test", router)) == 30
+    assert len(route("a.test", router)) == 30
+
+
+LOOPED: dict[tuple[str, str], Any] = {
+    ("both.test", "MX"): [(10, "mx.test"), (20, "us.test"), (30, "backup.test")],
+    ("us.test", "A"): ["192.0.2.50"],
+    ("mx.test", "A"): ["192.0.2.51"],
+    ("backup.test", "A"): ["192.0.2.52"],
+    ("only.test", "MX"): [(10, "us.test"), (20, "mx.test")],
+}
+
+
+def test_mail_is_not_handed_to_ourselves_or_to_worse_hosts() -> None:
+    router = Router(FakeDns(LOOPED), is_ours=lambda *place: place == ("192.0.2.50", 25))
+    assert [found[0] for found in route("both.test", router)] == ["mx.test"]
+    assert [found[0] for found in route("both.test", router, remote_smtp_port=26)] == [
+        "mx.test", "us.test", "backup.test",
+    ]  # fmt: skip
+    assert "loops back" in refusal("only.test", router)
+    assert "loops back" in refusal("us.test", router)
+    assert [found[1] for found in route("192.0.2.50", router)] == ["192.0.2.50"], (
+        "said in so many words"
+    )
+
+
+def test_which_places_are_ours() -> None:
+    assert listens("127.0.0.1", 25, ["127.0.0.1:25"])
+    assert listens("127.0.0.1", 25, ["0.0.0.0:25"]) and listens("::1", 25, ["[::]:25"])
+    assert not listens("192.0.2.1", 25, ["0.0.0.0:25", "127.0.0.1:25", "/run/x.sock:25"])
+    assert not listens("127.0.0.1", 26, ["127.0.0.1:25"])
