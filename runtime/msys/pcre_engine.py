@@ -6,9 +6,11 @@ functions as replacements or of streaming; a bad pattern is `BadPattern`, a patt
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from io import BytesIO
 from typing import Any
 
 import pcre2
@@ -23,6 +25,7 @@ from msys.ports import PolicyLimit
 MATCH_LIMIT = 5_000_000  # chosen: a quarter of a second of backtracking on today's machines, PCRE's default halved
 MATCH_LIMIT_ERRORS = {-47, -53, -63, -46}  # match, depth and heap limit; JIT stack overflow
 JAVASCRIPT_ESCAPES = 0x2  # PCRE2_ALT_BSUX
+CHECKED_AT_ONCE = 1 << 20  # a text takes up to four times the space of its bytes
 CACHED = 1000  # compiled patterns kept; policy has tens, patterns built from data must not pile up
 
 REFERENCE = re.compile(rb"\$(\d{1,3})|\$\{(\w+)\}|\\(\d{1,2})|\\([\\$])", re.ASCII)
@@ -56,8 +59,11 @@ def is_utf8(content: bytes) -> bool:
     """Whether the bytes are UTF-8 (ASCII is)."""
     if content.isascii():
         return True
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        content.decode("utf-8")
+        for at in range(0, len(content), CHECKED_AT_ONCE):
+            decoder.decode(content[at : at + CHECKED_AT_ONCE])
+        decoder.decode(b"", True)
     except UnicodeDecodeError:
         return False
     return True
@@ -137,20 +143,23 @@ def substitute_with(
     subject: bytes, pattern: str, replacement: Callable[[Any], bytes | None], limit: int = 0
 ) -> tuple[bytes, int]:
     """Replace matches by what `replacement` returns (None keeps one); at most `limit`, 0 for all of them."""
-    pieces: list[bytes] = []
-    at = 0
+    result = BytesIO()  # grows in place: a list of pieces costs a hundred bytes for each
+    view = memoryview(subject)
+    at = replaced = 0
     for count, match in enumerate(matches(subject, pattern), 1):
         text = replacement(match)
         if text is not None:
             start, end = match.span()
-            pieces += [subject[at:start], text]
+            result.write(view[at:start])
+            result.write(text)
             at = end
+            replaced += 1
         if count == limit:
             break
-    if not pieces:
+    if not replaced:
         return subject, 0
-    pieces.append(subject[at:])
-    return b"".join(pieces), len(pieces) // 2
+    result.write(view[at:])
+    return result.getvalue(), replaced
 
 
 def substitute_bytes(

@@ -13,7 +13,7 @@ from msys.message import compose, headers, transfer
 from msys.message.parameters import content_type
 from msys.message.state import MessageState
 from msys.message.structure import body_bytes, unused_boundary
-from msys.message.wire import CRLF, STRAY_LINE_END
+from msys.message.wire import CRLF, mended
 
 OURS = frozenset((b"content-type", b"mime-version", b"content-transfer-encoding"))
 
@@ -109,7 +109,7 @@ def _attachment(given: Any) -> bytes:
             fields.append(line)
     if string_or_none(content) is None:  # an io object: base64 already
         fields.append(b"Content-Transfer-Encoding: base64")
-        body = STRAY_LINE_END.sub(CRLF, body_bytes("build", 3, content))
+        body = mended(body_bytes("build", 3, content))
     else:
         fields.append(b"Content-Transfer-Encoding: quoted-printable")
         body = transfer.quoted_printable(to_bytes(check_string("build", 3, content)))

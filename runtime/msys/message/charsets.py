@@ -25,6 +25,8 @@ MEANT = {
     "ks_c_5601-1987": "cp949",
     "utf8mb4": "utf-8",
 }
+# Beside the families of ISO 8859 and Windows: where the first 128 characters are those of ASCII
+ASCII_FIRST = {"ascii", "utf-8", "koi8-r", "koi8-u"}
 NOT_CHARSETS = {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs"}
 
 
@@ -43,6 +45,12 @@ def codec(name: str) -> str | None:
 def text_of(content: bytes, charset: str | None) -> str:
     """The text of `content`; what is no text in `charset` becomes U+FFFD. Unknown charsets read as ASCII."""
     return content.decode(codec(charset or "us-ascii") or "ascii", "replace")
+
+
+def plain(content: bytes, charset: str | None) -> bool:
+    """Whether `content` is ASCII and means itself in `charset`: then it is UTF-8 as it stands."""
+    name = codec(charset or "us-ascii") or "ascii"
+    return content.isascii() and (name in ASCII_FIRST or name.startswith(("iso8859-", "cp125")))
 
 
 def exact_text_of(content: bytes, charset: str | None) -> str:

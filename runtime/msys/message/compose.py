@@ -10,7 +10,7 @@ from email.utils import formatdate
 
 from msys.message import fields, transfer, words
 from msys.message.content import Content
-from msys.message.wire import CRLF, STRAY_LINE_END, whole_lines
+from msys.message.wire import CRLF, has_stray, mended, whole_lines
 
 
 def field(name: bytes, value: bytes) -> bytes:
@@ -33,7 +33,7 @@ def multipart(kind: bytes, boundary: bytes, parts: Sequence[bytes]) -> tuple[byt
 
 def text_entity(kind: bytes, text: bytes, encoding: str, more: Sequence[bytes] = ()) -> bytes:
     """A part of encoded text."""
-    content = STRAY_LINE_END.sub(CRLF, text)
+    content = mended(text)
     return entity(
         [
             b"Content-Type: " + kind + CRLF,
@@ -46,11 +46,7 @@ def text_entity(kind: bytes, text: bytes, encoding: str, more: Sequence[bytes] =
 
 def plainest(text: bytes) -> str:
     """The transfer encoding for a text of our own."""
-    return (
-        "7bit"
-        if transfer.suits(text, "7bit") and not STRAY_LINE_END.search(text)
-        else "quoted-printable"
-    )
+    return "7bit" if transfer.suits(text, "7bit") and not has_stray(text) else "quoted-printable"
 
 
 def attached_message(content: bytes, name: bytes) -> bytes:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from msys.message import fields
 
+LARGE = 1 << 20  # chosen: larger content is not kept both whole and in two pieces
+
 
 class Content:
     """A whole message, or a header block and a body; each is made from the other when first asked for."""
@@ -35,14 +37,19 @@ class Content:
         assert whole is not None
         at = fields.header_end(whole)
         self._head, self._body = whole[:at], whole[at:]
+        if len(whole) > LARGE:
+            self._whole = None
 
     @property
     def whole(self) -> bytes:
         """Header block and body."""
-        if self._whole is None:
-            assert self._head is not None
-            self._whole = self._head + self._body
-        return self._whole
+        if self._whole is not None:
+            return self._whole
+        assert self._head is not None
+        whole = self._head + self._body
+        if len(whole) <= LARGE:
+            self._whole = whole
+        return whole
 
     @property
     def head(self) -> bytes:

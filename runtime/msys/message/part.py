@@ -16,7 +16,7 @@ from msys.lua.errors import RuntimeFault
 from msys.message import fields, headers, matching, text
 from msys.message.node import Node
 from msys.message.sections import has_delimiter
-from msys.message.wire import CRLF, STRAY_LINE_END
+from msys.message.wire import has_stray, mended
 from msys.running import forbid
 
 NODE_NAMES = frozenset(name for name in dir(Node) if not name.startswith("_"))
@@ -305,8 +305,8 @@ class Part(Node, Userdata):
         if not self.kind.is_multipart or not part._loose() or part._holds(self):
             return False
         for node in list(part.walk()):
-            if not node.is_container and STRAY_LINE_END.search(node.body):
-                node.set_body(STRAY_LINE_END.sub(CRLF, node.body))
+            if not node.is_container and has_stray(node.body):
+                node.set_body(mended(node.body))
         if any(
             around.kind.boundary and has_delimiter(part.raw, around.kind.boundary)
             for around in self._containers()

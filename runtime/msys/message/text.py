@@ -10,11 +10,11 @@ import re
 from msys.lua.bytestr import to_bytes, to_str
 from msys.lua.errors import RuntimeFault
 from msys.message import fields, transfer
-from msys.message.charsets import codec, exact_bytes_of, exact_text_of, text_of
+from msys.message.charsets import codec, exact_bytes_of, exact_text_of, plain, text_of
 from msys.message.node import Node
 from msys.message.parameters import content_type
 from msys.message.sections import has_delimiter
-from msys.message.wire import CRLF, STRAY_LINE_END, whole_lines
+from msys.message.wire import CRLF, has_stray, mended, whole_lines
 from msys.pcre_engine import substitute_bytes
 from msys.running import default_charset
 
@@ -35,7 +35,10 @@ def text_bytes(node: Node) -> bytes | None:
     content = transfer.decoded(node.body, kind.encoding)
     if not kind.is_text:
         return content
-    return text_of(content, kind.charset or default_charset()).encode("utf-8", "replace")
+    charset = kind.charset or default_charset()
+    if plain(content, charset):
+        return content
+    return text_of(content, charset).encode("utf-8", "replace")
 
 
 def text_leaves(top: Node) -> list[Node]:
@@ -71,7 +74,7 @@ def set_text(node: Node, function: str, value: str, mimetype: str, charset: str 
 
 def whole_text(raw: bytes) -> bytes:
     """Text with CRLF line ends; a missing last one stays missing."""
-    return STRAY_LINE_END.sub(CRLF, raw)
+    return mended(raw)
 
 
 def _has(block: bytes, name: bytes) -> bool:
@@ -89,7 +92,7 @@ def encoding_for(node: Node, content: bytes) -> str:
     """The plainest transfer encoding that `content` can have at this place."""
     if (
         transfer.suits(content, "7bit")
-        and not STRAY_LINE_END.search(content)
+        and not has_stray(content)
         and not _ends_a_part(node, content)
     ):
         return "7bit"
@@ -116,7 +119,9 @@ def replace_text(node: Node, pattern: str, replacement: str) -> bool:
     kind = node.kind
     charset = kind.charset or default_charset()
     content = transfer.decoded(node.body, kind.encoding)
-    text = exact_text_of(content, charset).encode("utf-8", "surrogateescape")
+    text = content
+    if not plain(content, charset):
+        text = exact_text_of(content, charset).encode("utf-8", "surrogateescape")
     # At the end of a message that is one part, the end marker is text like any other: published
     # scripts add a disclaimer by replacing "\r\n.\r\n".
     marked = node.parent_node is None and kind.encoding != "base64" and text.endswith(CRLF)
@@ -133,7 +138,9 @@ def _write_back(node: Node, text: bytes, charset: str) -> None:
     """Give a text leaf other text (UTF-8) in its own charset and encoding, or the nearest that can hold it."""
     kind = node.kind
     changes: dict[bytes, bytes] = {}
-    content = exact_bytes_of(text.decode("utf-8", "surrogateescape"), charset)
+    content: bytes | None = text
+    if not plain(text, charset):
+        content = exact_bytes_of(text.decode("utf-8", "surrogateescape"), charset)
     if content is None:
         content = text
         changes[CONTENT_TYPE] = _with_charset(node.field(b"content-type"), b"utf-8")

@@ -7,7 +7,7 @@ import re
 
 LINE = 76  # RFC 2045 sections 6.7 and 6.8
 NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
-LONG_LINE = re.compile(rb"[^\n]{1000}")  # 998 octets and CRLF: RFC 5322 section 2.1.1
+LINE_MAX = 999  # octets before LF, the CR among them: RFC 5322 section 2.1.1
 
 IDENTITY = frozenset(("7bit", "8bit", "binary", ""))
 
@@ -48,10 +48,21 @@ def quoted_printable(content: bytes) -> bytes:
     return b"\r\n".join(line.replace(b"=\n", b"=\r\n") for line in lines)
 
 
+def has_long_line(content: bytes) -> bool:
+    """Whether more than LINE_MAX octets stand between two LF."""
+    at, end = 0, len(content)
+    while end - at > LINE_MAX:
+        found = content.rfind(b"\n", at, at + LINE_MAX + 1)
+        if found < 0:
+            return True
+        at = found + 1
+    return False
+
+
 def suits(content: bytes, encoding: str) -> bool:
     """Whether `content` may stand in a body of that identity encoding."""
     if encoding == "binary":
         return True
-    if LONG_LINE.search(content) or b"\0" in content:
+    if has_long_line(content) or b"\0" in content:
         return False
     return encoding == "8bit" or content.isascii()
