@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from moonpost.adaptive.console import AdaptiveConsole
 from moonpost.app.processes.link import Alive
 from moonpost.app.processes.totals import AllPools, together
+from moonpost.app.rebinding import rebinder
 from moonpost.app.scripts import HostScripts
 from moonpost.app.starting import writing
 from moonpost.control.server import ControlServer
@@ -62,10 +63,13 @@ def services(server: Server, bridge: Bridge) -> Services:
             server.ports,
             lambda: server.workers.generations() if server.workers else {},
         ),
-        queues=QueueConsole(server.queues),
+        queues=QueueConsole(
+            server.queues, rebinder(server.host, server.log, lambda name: server.config.group_of(name))
+        ),
         state=server.ports.state,
         pools=AllPools(server.ports.pools, lambda: reports(server)),
         sessions=server.book,
         acceptors=lambda: server.workers.rows() if server.workers else [],
         adaptive=AdaptiveConsole(server.adaptive) if server.adaptive is not None else None,
+        tracing=server.tracers,
     )

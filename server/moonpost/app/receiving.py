@@ -14,13 +14,14 @@ from moonpost.app.listeners import SCOPE
 from moonpost.app.log import ServerLog
 from moonpost.app.policy import Running
 from moonpost.config.live import LiveConfiguration
-from moonpost.inbound.interface import Tally
+from moonpost.inbound.interface import Tally, Tap
 from moonpost.inbound.listener import Listener
 from moonpost.inbound.service import Service
 from moonpost.inbound.settings import ListenSettings
 from moonpost.outbound.notices import Notices
 from moonpost.queue.keeper import SpoolKeeper
 
+MakeTap = Callable[[str, str], Tap | None]
 MakeService = Callable[[ListenSettings], Service]
 
 
@@ -32,6 +33,7 @@ def services(
     log: ServerLog,
     events: EventStream,
     now: Callable[[], float],
+    tap: MakeTap | None = None,
 ) -> tuple[MakeService, Tally]:
     """How to make what surrounds the sessions of one listener, and the counts that all of them share."""
     tally = Tally()  # one for all listeners: service_sessions limits them together
@@ -51,6 +53,7 @@ def services(
             authenticator=SchemeAuthenticator(running.host, running.bridge, running.ports, option),
             expander=Aliases(lambda: live.current, running.ports.database),
             witness=events,
+            tap=tap,
             tally=tally,
             now=now,
         )

@@ -43,6 +43,7 @@ from moonpost.config.model import Config
 from moonpost.control.settings import control_sockets
 from moonpost.inbound.interface import Tally
 from moonpost.inbound.settings import ListenSettings
+from moonpost.observe.trace import Tracers
 from moonpost.outbound.notices import Notices
 from moonpost.policy.bridge import Bridge
 from moonpost.policy.generation import Generation
@@ -98,6 +99,8 @@ class Server:
         self.notices: Notices
         self.adaptive: AdaptiveDelivery | None = None
         self.metrics: MetricsListener | None = None
+        self.tracers = Tracers(self.clock.now, lambda: int(self.config.option("trace_smtp_mode")))
+        self._stack.callback(self.tracers.close)
         self.http: HttpReception
         self.reception: Reception | None = None  # the sessions of this process
         self.workers: Workers | None = None  # or those of others
@@ -222,6 +225,7 @@ class Server:
             ),
         )
         self.live.on_change.append(self._refresh_soon)
+        self.queues.tap = self.tracers.outbound
         if adaptive:
             adaptive.changed = self.queues.reconsider
             self.queues.revisers.append(adaptive.revise)
@@ -269,6 +273,7 @@ class Server:
                 self.log,
                 self.events,
                 self.clock.now,
+                self.tracers.inbound,
             )
         )
         self._stack.push_async_callback(self.reception.stop)

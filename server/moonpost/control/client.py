@@ -8,11 +8,12 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, TextIO
 
+from moonpost.control.editing import reader
 from moonpost.control.frames import (
     MAX_HEADER,
     OK,
@@ -131,18 +132,21 @@ def _batch(console: Console, stdin: TextIO, stdout: TextIO, stderr: TextIO) -> i
     return worst
 
 
+def _plain(stdin: TextIO, stdout: TextIO) -> Callable[[str], str | None]:
+    def ask(prompt: str) -> str | None:
+        print(prompt, end="", file=stdout, flush=True)
+        return stdin.readline() or None
+
+    return ask
+
+
 def _session(console: Console, stdin: TextIO, stdout: TextIO) -> int:
     print(f"# {console.request('version').text}\n# `help` lists the commands", file=stdout)
+    ask = reader(console.request("help").text) if stdin is sys.stdin else _plain(stdin, stdout)
     while True:
-        print(
-            f"{time.strftime('%H:%M:%S')} moonpost({console.address})> ",
-            end="",
-            file=stdout,
-            flush=True,
-        )
-        line = stdin.readline()
-        command = line.strip()
-        if not line or command == "quit":
+        line = ask(f"{time.strftime('%H:%M:%S')} moonpost({console.address})> ")
+        command = (line or "").strip()
+        if line is None or command == "quit":
             return DONE
         if command:
             reply = console.request(command)

@@ -11,7 +11,7 @@ from typing import Final
 
 from moonpost.config.commands import Refused
 from moonpost.config.diagnostics import ConfigurationError
-from moonpost.control import adapting, configuring, counting, general, queueing
+from moonpost.control import adapting, configuring, counting, general, queueing, tracing
 from moonpost.control.context import Handler, Session
 from moonpost.control.frames import FAILED, OK, Reply, split_words
 from moonpost.control.services import CommandFailed
@@ -75,6 +75,9 @@ COMMANDS: Final = (
     _act("adaptive reset", QUEUES, "give tuned options their configured values", adapting.reset),
     _row("adaptive rules", "--binding BINDING --domain DOMAIN", "the rules of a queue", adapting.rules),
     _act("adaptive warmup", "[BINDING [AGE]]", "ages of bindings, or set one", adapting.warmup),
+    _act("trace smtp add", tracing.ADD.partition(" add ")[2], "write sessions that begin to a file", tracing.add),
+    _row("trace smtp list", "", "what is traced", tracing.listing),
+    _act("trace smtp remove", "TRACER_ID", "trace no more", tracing.remove),
     _row("counter list", "", "counters of policy", counting.counter_list),
     _act("counter add", "NAME DELTA", "add to a counter", counting.counter_add),
     _act("counter increment", "NAME", "add one to a counter", counting.counter_increment),

@@ -121,6 +121,29 @@ class Adaptive(Protocol):
     def set_age(self, binding: str, age_s: float) -> None: ...
 
 
+class Traced(Protocol):
+    """One `trace smtp add`, as `trace smtp list` shows it."""
+
+    file: Any
+    binding: str
+    domain: str
+    peer: str
+    written: int
+
+
+class Tracing(Protocol):
+    """Sessions that are written out."""
+
+    @property
+    def active(self) -> Mapping[int, Any]: ...
+
+    def add(self, path: str, *, binding: str = "*", domain: str = "*", peer: str = "") -> int:
+        """OSError, ValueError say why not."""
+        ...
+
+    def remove(self, number: int) -> bool: ...
+
+
 @dataclass(slots=True)
 class Services:
     """Everything the handlers may call."""
@@ -141,3 +164,4 @@ class Services:
     acceptors: Callable[[], Sequence[Mapping[str, Any]]] | None = None
     """A row for each process that accepts mail beside this one."""
     adaptive: Adaptive | None = None
+    tracing: Tracing | None = None

@@ -12,11 +12,14 @@ from collections.abc import Awaitable
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
+from moonpost.inbound.interface import Tap
 from moonpost.inbound.performing import AT_ONCE, LATER, PARKED, Performing
 from moonpost.phases import replies
-from moonpost.phases.actions import Bounce, Failed, Keep, Run, RunDealloc, Steps
+from moonpost.phases.actions import Bounce, Failed, Keep, Note, Run, RunDealloc, Steps
 from moonpost.phases.machine import Machine
-from moonpost.policy.interface import Outcome
+from moonpost.policy.interface import CONT, DONE, Outcome
+
+WORDS = {CONT: "goes on", DONE: "done"}
 
 
 class Gone(Exception):
@@ -29,6 +32,7 @@ class Driving(Performing):
     transport: Any
     out: list[bytes]
     busy: bool
+    tap: Tap | None
 
     if TYPE_CHECKING:
 
@@ -62,7 +66,11 @@ class Driving(Performing):
                     if value.__class__ is not Outcome:
                         self._await(steps, value)
                         return
+                    if self.tap is not None:
+                        self._trace(action, value)
                 elif kind in AT_ONCE:
+                    if self.tap is not None:
+                        self._trace(action, None)
                     value = AT_ONCE[kind](self, action)
                     if value is PARKED:
                         self._steps = steps
@@ -78,6 +86,18 @@ class Driving(Performing):
         except Exception as error:
             self._crashed(error)
 
+    def _trace(self, action: Any, value: Any) -> None:
+        """What policy did, between the lines of a traced session."""
+        assert self.tap is not None
+        if isinstance(action, Note):
+            by = f", decided by {action.decided_by}" if action.decided_by else ""
+            self.tap.event(f"refused: {action.code} {action.text}, {action.module}{by}")
+        elif isinstance(value, Outcome):
+            callout = action.callout if action is not None else "a callout that waited"
+            said = f"error: {value.error.text}" if value.error else WORDS.get(value.verdict, "")
+            by = f", {value.decided_by}" if value.decided_by else ""
+            self.tap.event(f"{callout}: {said}{by}")
+
     def _await(self, steps: Steps, awaitable: Awaitable[Any]) -> None:
         self.flush()
         self._steps = steps
@@ -86,6 +106,8 @@ class Driving(Performing):
     async def _finish(self, steps: Steps, awaitable: Awaitable[Any]) -> None:
         try:
             value = await awaitable
+            if self.tap is not None and isinstance(value, Outcome):
+                self._trace(None, value)
         except Gone as error:
             self._task = None
             self.connection_lost(error)

@@ -104,6 +104,14 @@ class Witness(Protocol):
         ...
 
 
+class Tap(Protocol):
+    """Somebody who writes a session out, line by line; `moonpost.observe.trace.Tap` is one."""
+
+    def sent(self, data: bytes, *, content: bool = False) -> None: ...
+    def heard(self, data: bytes, *, content: bool = False) -> None: ...
+    def event(self, text: str) -> None: ...
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts since the start, for metrics; one for all listeners of a service. All but the first two only grow."""

@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session, _AuthMechAtt
 
 from moonpost.inbound.driving import Driving, Gone
 from moonpost.inbound.intake import Content, Intake, Line
+from moonpost.inbound.interface import Tap
 from moonpost.inbound.proxy import Address, Ends, ends_of, named_ends
 from moonpost.inbound.service import Service
 from moonpost.inbound.settings import Cap
@@ -54,6 +55,7 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         self.caps: tuple[Cap, ...] = ()  # what it counts for
         self.entry: Any = None  # in the book of sessions
         self._init_driving()
+        self.tap: Tap | None = None  # somebody writes this session out
         self._write_paused = False
         self._read_paused = False
         self._reader: Any = None  # a WaitingReader while a coroutine talks to the peer
@@ -89,6 +91,10 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         if self.closing:
             return
         self.idle_since = self.loop.time()
+        if self.tap is not None:
+            self.tap.heard(
+                bytes(self.service.landing[:nbytes]), content=self.intake.reading_content
+            )
         self.intake.feed(self.service.landing[:nbytes])
         if not self.busy:
             self.pump()
@@ -113,6 +119,8 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
             return
         self.transport = None
         self.closing = True
+        if self.tap is not None:
+            self.tap.event(f"connection ended{f': {error}' if error else ''}")
         self.service.forget(self)
         self.lost()
 
@@ -189,6 +197,8 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         if transport is None:
             return
         if self.out:
+            if self.tap is not None:
+                self.tap.sent(b"".join(self.out))
             transport.write(b"".join(self.out) if len(self.out) > 1 else self.out[0])
             self.out.clear()
         if (self.closing or self.ended) and not self.busy:
@@ -221,6 +231,8 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
             tls_keys=None if tls is None else connection_keys(tls),
             options_of=lambda ip: service.settings.of_peer(ip).options,
         )
+        if service.tap is not None:
+            self.tap = service.tap(remote[0], f"{state.conn_id.text} {state.peer.remote}")
         self.machine = Machine(state)
         self.drive(self.machine.connected(service.now()))
         self.pump()
@@ -243,6 +255,8 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         self.out.append(replies.START_TLS)
         self.flush()
         await self._handshake()
+        if self.tap is not None:
+            self.tap.event("TLS begins")
         return connection_keys(self.transport.get_extra_info("ssl_object"))
 
     async def _handshake(self) -> None:

@@ -20,6 +20,7 @@ from moonpost.outbound.letters import (
     Letter,
     Ready,
     StartTls,
+    Tap,
     Unusable,
 )
 from moonpost.outbound.security import Security
@@ -38,6 +39,7 @@ class Target(NamedTuple):
     port: int
     source: str | None = None  # local address, None: the system's choice
     security: Security = Security()  # what a TLS handshake has to show
+    tap: Tap | None = None
 
 
 class ConnectionFailed(Exception):
@@ -173,6 +175,8 @@ class Connection(asyncio.Protocol):
         self._wait_for(self._talk.timeout_option)
 
     def data_received(self, data: bytes) -> None:
+        if self.target.tap is not None:
+            self.target.tap.heard(data)
         self._handle(self._talk.receive(data))
         self._flush()
 
@@ -180,6 +184,8 @@ class Connection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.target.tap is not None:
+            self.target.tap.event(f"connection ended{f': {exc}' if exc else ''}")
         unsent = bool(self._unsent())
         self._transport = None
         self._stop_timer()
@@ -215,6 +221,8 @@ class Connection(asyncio.Protocol):
     def _flush(self) -> None:
         data = self._talk.outgoing()
         if data and self._transport is not None:
+            if self.target.tap is not None:
+                self.target.tap.sent(data, content=self._talk.stage is Stage.CONFIRMATION)
             self.bytes_sent += len(data)
             self._transport.write(data)
         if self._talk.usable and (data or self._talk.heard != self._heard):
@@ -251,6 +259,8 @@ class Connection(asyncio.Protocol):
             return
         if encrypted is None:  # the connection ended meanwhile
             return
+        if self.target.tap is not None:
+            self.target.tap.event("TLS begins")
         self._talk.tls_started()
         self._flush()
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from moonpost.outbound.answers import Outcome
 from moonpost.outbound.auth import Credentials
 
 NO, IF_AVAILABLE, REQUIRED = "no", "ifavailable", "required"
+
+
+class Tap(Protocol):
+    """Somebody who writes a connection out, line by line; `moonpost.observe.trace.Tap` is one."""
+
+    def sent(self, data: bytes, *, content: bool = False) -> None: ...
+    def heard(self, data: bytes, *, content: bool = False) -> None: ...
+    def event(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

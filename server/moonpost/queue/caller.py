@@ -219,7 +219,9 @@ class Caller:
             self._ehlo_hostname(first.record, options), options.protocol,
             security.tls, options.announce_8bit, first.credentials, options.xclient,
         )  # fmt: skip
-        target = Target(host.name, host.address, host.port, options.source, security)
+        self.conn_id, self.address = manager.next_id(), host.address
+        tap = manager.tap(*queue.name, f"{self.conn_id} {host.address}:{host.port}")
+        target = Target(host.name, host.address, host.port, options.source, security, tap)
         try:
             context = context_for(options, security) if security.tls != NO else None
         except OSError as error:  # ssl.SSLError is one
@@ -227,7 +229,6 @@ class Caller:
             raise ConnectionFailed(
                 Outcome(Fate.DEFERRED, 451, text, Stage.NOT_CONNECTED), ours=True
             ) from error
-        self.conn_id, self.address = manager.next_id(), host.address
         queue.places[host.place] = queue.places.get(host.place, 0) + 1
         held = manager.host_limits.opening(queue.name.binding, host, manager.clock.now())
         try:

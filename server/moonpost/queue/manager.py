@@ -14,6 +14,7 @@ from typing import Any
 
 from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.outbound.connection import Connection
+from moonpost.outbound.letters import Tap
 from moonpost.outbound.tls import forget_contexts
 from moonpost.queue.active import REFILL_BY, ActiveQueue, Mail
 from moonpost.queue.caller import Open
@@ -35,6 +36,8 @@ from msys.identity import IDS
 from msys.ports import Clock, Dns
 
 log = logging.getLogger("moonpost.queue")
+
+MakeTap = Callable[[str, str, str], Tap | None]  # binding, domain, what to call the connection
 
 MAINTENANCE_S = (
     15.0  # Momentum's delayed_queue_scan_interval: suspended queues are looked at so often
@@ -104,6 +107,7 @@ class QueueManager:
         self.rates = Rates()
         journal = Everybody(self.rates, journal or Silence())
         self._settler = Settler(spool, journal, self._sleep, notifier, hooks)
+        self.tap: MakeTap = lambda _binding, _domain, _label: None  # who traces a connection
         self.revisers: list[Revise] = []  # see answers of hosts before they count, in this order
         self._workers: dict[QueueName, dict[Worker, asyncio.Task[None]]] = {}
         self._worker_count = 0

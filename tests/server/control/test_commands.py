@@ -297,6 +297,8 @@ WOULD = {
     "adaptive override": "adaptive override --all",
     "adaptive reset": "adaptive reset --domain a.test",
     "adaptive warmup": "adaptive warmup fast 7",
+    "trace smtp add": "trace smtp add * b.test /nowhere/x",
+    "trace smtp remove": None,
     "counter add": "counter add /a 5",
     "counter increment": "counter increment /a",
     "counter reset": "counter reset /a",
@@ -316,8 +318,8 @@ def test_a_dry_run_does_nothing_and_says_what_it_would_do(
     bench: Bench, line: str, place: str
 ) -> None:
     before = bench.services.configuration.current
-    words = line.split(" ", 2)
-    words.insert(2 if place == "first" else 3, "--dry-run")
+    words = line.split(" ")
+    words.insert(len(line.split(" ", 2)[:2]) if place == "first" else len(words), "--dry-run")
     reply = bench.say(" ".join(words))
     assert reply.ok and not reply.end, reply
     assert re.search("would|Would", reply.text)
