@@ -346,11 +346,12 @@ class DeepMaker:
         one, other = self.unnamed(self.any(2)), self.unnamed(self.any(2))
         # Fields of strings are a listed difference.
         whole = self.unnamed(r.choice([self.record, self.number, self.boolean, self.array])(2))
+        argument = r.choice(self.named() or ["1"])  # a method is found after its arguments: another
         # A constant that is called computes no arguments: a listed difference.
         called = one if one in self.named() else f"one_of({one})"
         return r.choice([
             f"{one} {r.choice('+ - * / % ^ < <='.split())} {other}", f"({whole}).x", f"({whole})[{other}]", f"({called})({other})",
-            f"({one}):upper({other})", f"-{one}", f"#{one}", f"({one}):missing()", f"string.rep({one}, {other})",
+            f"({one}):upper({argument})", f"-{one}", f"#{one}", f"({one}):missing()", f"string.rep({one}, {other})",
             f"setmetatable({one}, {other})", f"tostring({one}):rep({other})", f"math.floor({one})", f"error({one})",
             f"error({one}, {r.randint(0, 3)})", f"assert({one}, {other})", f"table.concat({one}, {other})", f"ipairs({one})",
             f"undefined({one})", f"undefined.x({one})", f"select({one}, {other})", f"unpack({one})", f"next({one}, {other})",

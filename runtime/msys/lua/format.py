@@ -11,7 +11,9 @@ from functools import lru_cache
 from math import copysign, isinf
 from typing import Any
 
+from msys.lua.absent import ABSENT
 from msys.lua.arguments import number_arg, string_arg
+from msys.lua.environment import standard
 from msys.lua.errors import ArgumentError, RuntimeFault
 from msys.lua.numbers import EXACT, to_int32, to_integer
 
@@ -39,9 +41,10 @@ def format_string(template: str, args: tuple[Any, ...]) -> str:
             out.append(step)
         else:
             used += 1
-            if used > len(args):
+            if used > len(args) and standard() == "5.1":
                 raise ArgumentError(used + 1, "format", "no value")
-            out.append(step(args[used - 1], used + 1))  # type: ignore[operator]
+            value = args[used - 1] if used <= len(args) else ABSENT
+            out.append(step(value, used + 1))  # type: ignore[operator]
     return "".join(out)
 
 

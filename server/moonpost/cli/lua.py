@@ -38,7 +38,7 @@ def command(std: str, view: str, file: Path, args: tuple[str, ...]) -> None:
     try:
         run_program(file, words, std=std, view=view)
     except NotCompiled as refused:
-        fail(str(refused))
+        fail(f"lua: {refused}")
     except Exception as error:
         lua = explain(error)
         fail(f"lua: {lua}\n{lua.lua_traceback}\n\t[C]: ?")

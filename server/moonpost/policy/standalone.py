@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,14 +17,14 @@ from lua2py.parse import lua_message
 from lua2py.source import SourceFile
 from moonpost.policy.deep import with_deep_stack
 from moonpost.policy.loader import load_text
-from msys.lua import Table, open_libs
+from msys.lua import LuaError, Table, open_libs
 from msys.lua.environment import Environment, enter
 from msys.lua.linemap import LineMap, register_map
 from msys.ports import set_waiter
 
 
 class NotCompiled(Exception):
-    """A program that does not parse; the text is what `lua` prints."""
+    """A program that cannot be read or does not parse; the text is what `lua` says of it."""
 
 
 class FileCompiler:
@@ -39,9 +39,13 @@ class FileCompiler:
     def find(self, name: str, environment: Environment) -> Any:
         for path in self._paths(name):
             if path.is_file():
-                return lambda *args: run_file(
-                    path, str(path), args, std=self._std, view="py", shared=lua2py.ALL_SHARED
-                )
+                try:
+                    return load_file(
+                        path, str(path), std=self._std, view="py", shared=lua2py.ALL_SHARED
+                    )
+                except NotCompiled as refused:
+                    text = f"error loading module '{name}' from file './{path}':\n\t{refused}"
+                    raise LuaError(text, positioned=True) from None
         return None
 
     def searched(self, name: str) -> list[str]:
@@ -59,35 +63,33 @@ def run_program(path: Path, args: Sequence[str], *, std: str, view: str) -> None
     set_waiter(_wait)
     open_libs(environment)
     environment.globals["arg"] = Table({0: str(path), **dict(enumerate(args, start=1))})
-    run_file(path, str(path), tuple(args), std=std, view=view)
+    load_file(path, str(path), std=std, view=view)(*args)
 
 
-def run_file(
-    path: Path,
-    shown: str,
-    args: tuple[Any, ...],
-    *,
-    std: str,
-    view: str,
-    shared: frozenset[str] | None = None,
-) -> Any:
-    """Compile and execute one file; returns what its chunk returns. shared: globals that other files use too."""
+def load_file(
+    path: Path, shown: str, *, std: str, view: str, shared: frozenset[str] | None = None
+) -> Callable[..., Any]:
+    """Compile one file to a chunk, to be called once. shared: globals that other files use too."""
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise NotCompiled(f"lua: cannot open {shown}: {os.strerror(error.errno or 0)}") from None
+        raise NotCompiled(f"cannot open {shown}: {os.strerror(error.errno or 0)}") from None
     source = SourceFile(shown, content)
     translation = with_deep_stack(lambda: lua2py.translate(source, std=std, shared=shared))
     if not translation.ok:
         wrong = next(d for d in translation.diagnostics if d.severity == "error")
-        raise NotCompiled(f"lua: {lua_message(wrong, '@' + shown)}")
+        raise NotCompiled(lua_message(wrong, "@" + shown))
     filename = str(path) if view == "lua" else f"{shown}.{source.sha256[:12]}.py"
     code, line_map = lua2py.load_module(translation, filename=filename, view=view)
     register_map(code.co_filename, LineMap.from_json({**line_map, "path": str(path)}))
-    namespace = ModuleType("program").__dict__
-    namespace["ARGS"] = args
-    exec(code, namespace)
-    return namespace.get("RESULT", ())
+
+    def chunk(*args: Any) -> Any:
+        namespace = ModuleType("program").__dict__
+        namespace["ARGS"] = args
+        exec(code, namespace)
+        return namespace.get("RESULT", ())
+
+    return chunk
 
 
 def _wait(awaitable: Awaitable[Any]) -> Any:

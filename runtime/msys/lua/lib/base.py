@@ -269,6 +269,8 @@ def getfenv(target: Any = 1, *_: Any) -> Table:
     kind = type_name(target)
     if kind not in ("function", "thread") and optional_int(target, 1, "getfenv", 1) < 0:
         raise ArgumentError(1, "getfenv", "level must be non-negative")
+    if kind == "number" and len(list(islice(levels(), int(target)))) < int(target):
+        raise ArgumentError(1, "getfenv", "invalid level")
     return environment().globals
 
 

@@ -12,9 +12,6 @@ from msys.lua.arguments import int_arg, integer_arg, optional_integer, string_ar
 from msys.lua.bytestr import ascii_lower, ascii_upper
 from msys.lua.errors import ArgumentError, RuntimeFault
 from msys.lua.format import format_string
-from msys.lua.tables import Table
-from msys.lua.text import text_or_none, type_name
-from msys.lua.userdata import Userdata
 
 
 def _place(position: int, size: int) -> int:
@@ -139,19 +136,7 @@ def gsub(
     text = s if s.__class__ is str else string_arg(s, 1, "gsub")
     wanted = pattern if pattern.__class__ is str else string_arg(pattern, 2, "gsub")
     most = None if limit is None or limit is ABSENT else int_arg(limit, 4, "gsub")
-    return patterns.pattern(wanted).gsub(text, replacement_arg(replacement), most)
-
-
-def replacement_arg(value: Any) -> Any:
-    """`gsub`'s third argument: a string, a table or a function."""
-    if value.__class__ is str or isinstance(value, Table):
-        return value
-    text = text_or_none(value)
-    if text is not None:
-        return text
-    if callable(value) and not isinstance(value, Userdata) and type_name(value) == "function":
-        return value
-    raise ArgumentError(3, "gsub", "string/function/table expected")
+    return patterns.pattern(wanted).gsub(text, replacement, most)
 
 
 def dump(function: Any = ABSENT, *_: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from msys.lua.arguments import string_arg
 from msys.lua.patterns.matcher import Matcher, finished
-from msys.lua.patterns.replace import by_match, replacer
+from msys.lua.patterns.replace import by_match, replacement_arg, replacer
 from msys.lua.patterns.translate import Translated, Untranslatable, translate
 
 _MAGIC = frozenset("^$*+?.([%-")
@@ -203,6 +203,8 @@ class Pattern:
 
     def gsub(self, text: str, replacement: Any, limit: int | None = None) -> tuple[str, int]:
         """The text with matches replaced, and how many there were."""
+        if replacement.__class__ is not str:
+            replacement = replacement_arg(replacement)
         translated = self._translated
         simple = translated is not None and not translated.can_be_empty and not self._anchored
         if simple and translated is not None and not self._positions:

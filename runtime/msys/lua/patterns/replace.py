@@ -7,12 +7,25 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from msys.lua.errors import RuntimeFault
+from msys.lua.errors import ArgumentError, RuntimeFault
 from msys.lua.patterns.matcher import finished
 from msys.lua.tables import Table
 from msys.lua.text import text_or_none, type_name
+from msys.lua.userdata import Userdata
 
 Replace = Callable[[str, tuple[str | int, ...]], str]
+
+
+def replacement_arg(value: Any) -> Any:
+    """`gsub`'s third argument: a string, a table or a function; a number is its text."""
+    if value.__class__ is str or isinstance(value, Table):
+        return value
+    text = text_or_none(value)
+    if text is not None:
+        return text
+    if callable(value) and not isinstance(value, Userdata) and type_name(value) == "function":
+        return value
+    raise ArgumentError(3, "gsub", "string/function/table expected")
 
 
 def replacer(replacement: Any) -> Replace:

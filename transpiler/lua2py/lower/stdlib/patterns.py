@@ -78,7 +78,8 @@ def _asked(ctx: Context, node: tree.Expr, use: _Use, method: str) -> ast.expr:
     ctx.imports.add("Pattern")
     function = build.attribute(ctx.pattern(use.pattern), method)
     args = [ctx.value(use.subject), *(ctx.value(arg) for arg in use.rest)]
-    return ctx.mark(build.call(function, *args), node)
+    what = f"method '{use.name}'" if isinstance(node, tree.Invoke) else ""
+    return ctx.mark(build.call(function, *args), node, what)
 
 
 def as_value(ctx: Context, node: tree.Expr) -> ast.expr | None:
