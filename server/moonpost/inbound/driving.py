@@ -121,9 +121,13 @@ class Driving(Performing):
                 self.flush()
             raise
         except Exception as error:
+            if self.machine is None:
+                return  # nobody is left to be answered
             self._steps = self._task = None
             self._crashed(error)
         else:
+            if self.machine is None:
+                return
             self._steps = self._task = None
             self.drive(steps, value)
         if self.busy:
@@ -161,7 +165,8 @@ class Driving(Performing):
             self.service.watch(self._task)  # it ends the session when the spool has answered
             return
         if self._task is not None:
-            self._task.cancel()
+            # After its first step: what it awaits must have begun to hear of the end, and policy in there to clean up.
+            self.loop.call_soon(self._task.cancel)
         if self._steps is not None:
             self._steps.close()
         self._steps = self._task = None

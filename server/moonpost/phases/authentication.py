@@ -29,6 +29,8 @@ REPLIES = {
     AuthStatus.ERROR: replies.AUTH_UNAVAILABLE,
 }
 
+MOST_FAILURES = 5  # chosen: enough for a person's typing; RFC 4954 section 4 lets a server hang up
+
 
 def credentials(session: SessionState, mechanism: str, user: str, password: str) -> Steps:
     """Decide on what the client presented, tell policy, answer."""
@@ -48,6 +50,14 @@ def credentials(session: SessionState, mechanism: str, user: str, password: str)
         yield Note(535, "authentication failed", AUTH.log_phase, AUTH.state, "auth")
     yield _custom(str(response)) or REPLIES[status]
     if session.vctx.disconnect_flag:
+        yield from close(session)
+
+
+def count_failure(session: SessionState) -> Steps:
+    """After too many failed attempts the session ends: guessing takes a connection for every few."""
+    session.auth_failures += 1
+    if session.auth_failures >= MOST_FAILURES:
+        yield replies.closing(session.options.hostname, "too many failed log-ins")
         yield from close(session)
 
 

@@ -132,8 +132,11 @@ def starttls(session: SessionState, _line: str, argument: str) -> Steps:
     session.helo, session.esmtp = "", False
     session.end_transaction()
     conn = session.vctx.conn
-    conn.pop("ehlo_string", None)
-    conn.pop("ehlo_domain", None)
+    if session.auth_user:  # whoever logged in before may not be who speaks now
+        session.auth_user = ""
+        conn.pop("can_relay", None)
+    for key in ("ehlo_string", "ehlo_domain", "auth_name", "auth_status", "auth_user"):
+        conn.pop(key, None)
     conn.update(facts)
     session.tls_verified = facts.get("tls_client_verified") == "yes"
     if session.may_relay():

@@ -11,13 +11,14 @@ from collections.abc import Callable
 
 from moonpost.phases import greeting, recipient, replies, sender, transaction, trusted
 from moonpost.phases.acceptance import accept_content, refuse_content
-from moonpost.phases.actions import Authenticate, Failed, RunDealloc, Steps
+from moonpost.phases.actions import Authenticate, Failed, Note, RunDealloc, Steps
 from moonpost.phases.answering import bad_command, close
 from moonpost.phases.asking import tell
-from moonpost.phases.authentication import credentials
+from moonpost.phases.authentication import count_failure, credentials
 from moonpost.phases.content import Problem
 from moonpost.phases.state import SessionState, State
 from moonpost.policy.interface import Outcome
+from msys.constants import MC_STATE_EHLO
 
 Handler = Callable[[SessionState, str, str], Steps]
 
@@ -47,9 +48,14 @@ def _auth(session: SessionState, _line: str, argument: str) -> Steps:
     if options.auth_requires_tls and not session.tls:
         yield replies.AUTH_NEEDS_TLS
         return
+    if session.auth_user:
+        yield replies.AUTH_DONE
+        return
     presented = yield Authenticate(argument)
     if presented is not None:
         yield from credentials(session, *presented)
+    if not session.auth_user and session.state is not State.CLOSED:
+        yield from count_failure(session)
 
 
 COMMANDS: dict[str, Handler] = {
@@ -96,11 +102,6 @@ WITHOUT_EHLO = {"EHLO", "HELO", "QUIT", "NOOP", "RSET", "HELP", "STARTTLS"} | {
 WITHOUT_AUTH = WITHOUT_EHLO | {"AUTH"}
 COUNTED_CONTENT = frozenset(("BDAT",))  # their bytes follow whatever is answered
 
-LINE_REFUSALS = {
-    Problem.TOO_LARGE: replies.LINE_TOO_LONG,
-    Problem.BARE_NEWLINE: replies.BARE_NEWLINE,
-}
-
 
 class Machine:
     """The session. `state` is all it knows."""
@@ -117,8 +118,10 @@ class Machine:
         """A command line came in, without its end."""
         session = self.state
         session.now = now
+        if problem is Problem.BARE_NEWLINE:
+            return self._injected()
         if problem is not None:
-            return bad_command(session, LINE_REFUSALS[problem])
+            return bad_command(session, replies.LINE_TOO_LONG)
         verb, _, argument = text.partition(" ")
         verb = verb.upper()
         handler = COMMANDS.get(verb)
@@ -179,6 +182,13 @@ class Machine:
         if options.require_auth and not session.auth_user and verb not in WITHOUT_AUTH:
             return replies.AUTH_REQUIRED
         return None
+
+    def _injected(self) -> Steps:
+        """A bare CR or LF in a command: perhaps a command inside an address, so nothing that follows counts."""
+        session = self.state
+        yield Note(500, "bare CR or LF in a command", "awaiting command", MC_STATE_EHLO, "protocol")
+        yield replies.BARE_NEWLINE
+        yield from close(session)
 
     def _say(self, reply: bytes) -> Steps:
         yield reply

@@ -108,6 +108,7 @@ class SessionState:
     rcpt_count: int = 0
     bad_commands: int = 0
     unknown_commands: int = 0
+    auth_failures: int = 0
     early_talker: bool = False
     banner_sent: bool = False
 
