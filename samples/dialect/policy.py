@@ -21,12 +21,12 @@ def validate_data(
     flags = 0
     priority = msg.header("X-Priority")[1]
     if priority is not None and string.sub(priority, 1, 1) == "1":
-        flags = flags | URGENT
+        flags |= URGENT
     if _EXAMPLE_TEST.matches(msg.mailfrom()):
-        flags = flags | INTERNAL
+        flags |= INTERNAL
     size = msg.get_message_size()
     if not size < LARGE_BYTES:
-        flags = flags | LARGE
+        flags |= LARGE
     if flags & (URGENT | INTERNAL) != 0:
         msg.header("X-Flags", string.format("%03d %dk", flags, intdiv(size, 1024)))
     return msys.core.VALIDATE_CONT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msys
-from msys.lua import Pattern, Table, cstr, table, tostring
+from msys.lua import Pattern, Table, cstr, tostring
 
 _IP = Pattern("^(.*):%d+$")
 
@@ -26,9 +26,7 @@ def validate_rcptto(
     if vctx.get(msys.core.VCTX_MESS, "rcptto_domain") != DOMAIN:
         return msys.core.VALIDATE_CONT
     ip = _IP.capture(tostring(ac.remote_addr))
-    key = table.concat(
-        Table.array(ip if ip is not None else "?", msg.mailfrom(), msg.rcptto()), "|"
-    )
+    key = "|".join([ip if ip is not None else "?", msg.mailfrom(), msg.rcptto()])
     now = msys.core.get_now_ts()
     seen = first_seen[key]
     if seen is None:

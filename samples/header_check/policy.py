@@ -11,12 +11,12 @@ from msys.lua import Table, string
 
 mod = Table()
 
-REQUIRED = Table.array("From", "Date")
+REQUIRED = ["From", "Date"]
 
 
 # The first required header that is absent, or nothing.
 def missing(msg: msys.Message) -> Any:
-    for name in REQUIRED.values():
+    for name in REQUIRED:
         if len(msg.header(name)) == 0:
             return name
     return None

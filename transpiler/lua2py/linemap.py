@@ -42,7 +42,7 @@ class Relocation:
             if isinstance(node, ast.stmt):
                 lines[node.lineno] = origin.span.line
         for node, origin in self.origins.items():
-            if isinstance(node, ast.expr):
+            if isinstance(node, ast.expr) or isinstance(node, ast.AugAssign) and origin.what:
                 lines.setdefault(node.lineno, origin.span.line)
                 place = (node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
                 marks.append([*place, origin.span.line, origin.what])

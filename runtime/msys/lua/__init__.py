@@ -57,6 +57,7 @@ from msys.lua.lib.base import (
     xpcall,
 )
 from msys.lua.lib.package import module, require, seeall
+from msys.lua.lib.table import ordered_by
 from msys.lua.linemap import LineMap, register_map
 from msys.lua.nonnil import nonnil
 from msys.lua.open import open_libs
@@ -128,6 +129,7 @@ __all__ = [
     "number",
     "numeric_for",
     "open_libs",
+    "ordered_by",
     "os",
     "pack",
     "pairs",

@@ -193,6 +193,21 @@ def _held(site: Site, key: tree.Expr, key_kind: Kind) -> Kind:
     return found | ABSENT
 
 
+def appends(target: tree.Index) -> bool:
+    """`t[#t + 1]`."""
+    match target:
+        case tree.Index(
+            object=tree.Name(id=name),
+            key=tree.Binary(
+                op="+",
+                left=tree.Unary(op="#", operand=tree.Name(id=measured)),
+                right=tree.Number(value=1),
+            ),
+        ):
+            return name == measured
+    return False
+
+
 # --- what lowering asks ------------------------------------------------------------------------------------------
 
 
@@ -204,6 +219,11 @@ def is_followed(kind: Kind) -> bool:
 def is_list(kind: Kind) -> bool:
     """Whether its keys are 1 to n, in that order, so that Python's `len` is Lua's `#`."""
     return is_followed(kind) and all(site.ordered for site in kind.sites)
+
+
+def is_python_list(kind: Kind) -> bool:
+    """Whether it is kept as one of Python's lists."""
+    return bool(kind.sites) and all(site.as_list for site in kind.sites)
 
 
 def is_fixed_list(kind: Kind) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lua2py import tree
-from lua2py.facts import functions, library, matches
+from lua2py.facts import functions, library, lists, matches
 from lua2py.facts.infer import infer
 from lua2py.facts.paths import Paths
 from lua2py.facts.store import Facts, Siblings
@@ -31,6 +31,7 @@ def gather(chunk: tree.Chunk, siblings: Siblings) -> Facts:
     # The results of methods are known now: functions that return them may have a fixed number.
     functions.settle_arity(facts)
     infer(facts)
+    lists.survey(facts)
     return facts
 
 

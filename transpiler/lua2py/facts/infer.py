@@ -176,7 +176,7 @@ class Infer:
         """`object[key] = value`, of whose parts the kinds are known."""
         if isinstance(target, tree.Index):
             receiver, key = self.facts.kinds[target.object], self.facts.kinds[target.key]
-            at_end = appends(target) and not receiver.sites & self.shrinking(value)
+            at_end = contents.appends(target) and not receiver.sites & self.shrinking(value)
             self.contents.store(receiver, target.key, key, kind, at_end)
 
     def shrinking(self, value: tree.Node) -> frozenset[Site]:
@@ -237,6 +237,7 @@ class Infer:
     def lend_to(self, name: str, args: list[tree.Expr]) -> None:
         """What a documented function does to the tables and functions that it is given."""
         given = self.given(args)
+        self.contents.escape(*given[len(args) :])
         match name:
             case "table.insert" if 2 <= len(given) <= 3 and not is_multiple(args[-1]):
                 at_front = isinstance(args[1], tree.Number) and args[1].value == 1
@@ -612,14 +613,14 @@ class Infer:
                 pair = self.contents.walked(kind)
             return [*pair, *found][: len(found)]
         match node.values:
-            case [tree.Call(function=function)] if (
+            case [tree.Call(function=function, args=[_, pattern])] if (
                 self.facts.paths.function(function) == "string.gmatch"
             ):
-                found = [STRING | SMALL | NIL] * len(found)
-            case [tree.Invoke(object=object_, name="gmatch")] if self.facts.kind(object_).within(
-                STRING
-            ):
-                found = [STRING | SMALL | NIL] * len(found)
+                return matched(pattern, len(found))
+            case [tree.Invoke(object=object_, name="gmatch", args=[pattern])] if self.facts.kind(
+                object_
+            ).within(STRING):
+                return matched(pattern, len(found))
         return found
 
     def walked_table(self, node: tree.GenericFor) -> tuple[str, tree.Expr] | None:
@@ -655,27 +656,20 @@ def pattern_results(name: str, args: list[tree.Expr]) -> tuple[Kind, ...] | None
     return None
 
 
-def appends(target: tree.Index) -> bool:
-    """`t[#t + 1]`."""
-    match target:
-        case tree.Index(
-            object=tree.Name(id=name),
-            key=tree.Binary(
-                op="+",
-                left=tree.Unary(op="#", operand=tree.Name(id=measured)),
-                right=tree.Number(value=1),
-            ),
-        ):
-            return name == measured
-    return False
-
-
 def captured(pattern: tree.Expr) -> list[Kind] | None:
     """What `gsub` passes to a function for each match of a literal pattern."""
     if not isinstance(pattern, tree.String) or patterns.captures_of(pattern.value) is None:
         return None
     found = patterns.positions(pattern.value)
     return [kinds.LENGTH if position else STRING for position in found] or [STRING]
+
+
+def matched(pattern: tree.Expr, names: int) -> list[Kind]:
+    """What a loop over `gmatch` gives to so many names."""
+    found = captured(pattern)
+    if found is None:
+        return [STRING | SMALL | NIL] * names
+    return (found + [NIL] * names)[:names]
 
 
 def joined(ends: list[Env | None]) -> Env | None:

@@ -154,6 +154,7 @@ class Site:
     ordered: bool = False
     changed: bool = False  # something is stored or taken out after it is made
     shrinks: bool = False  # elements are taken out
+    as_list: bool = False  # generated Python keeps it as a list of its own
     size: int = 0  # elements that it is made with, when `ordered`
 
     @property
@@ -269,6 +270,8 @@ def annotation(kind: Kind) -> str:
         return "Any"
     names = [f"msys.{name}" for name in sorted(kind.classes)]
     for bits, name in _NAMES:
+        if bits == _TABLE and kind.sites and all(site.as_list for site in kind.sites):
+            name = f"list[{_element(kind)}]"
         if kind.bits & bits and not (name == "int" and "float" in names):
             names.append(name)
     if len(names) > 3:
@@ -276,3 +279,11 @@ def annotation(kind: Kind) -> str:
     if kind.bits & _NIL:
         names.append("None")
     return " | ".join(names)
+
+
+def _element(kind: Kind) -> str:
+    """The Python type of what a list holds."""
+    found = NOTHING
+    for site in kind.sites:
+        found |= site.values
+    return "list[Any]" if any(site.as_list for site in found.sites) else annotation(found)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lua2py import tree
-from lua2py.facts.kinds import ANY, NOTHING, Kind, Site
+from lua2py.facts import library
+from lua2py.facts.kinds import ANY, NOTHING, STRING, Kind, Site
 from lua2py.facts.paths import Paths
 from lua2py.scopes import Scopes, Symbol
 from msys.catalog import Callout
@@ -110,6 +111,14 @@ class Facts:
     def mentions(self, *names: str) -> bool:
         """Whether any file of the generation so much as names one of these metamethods."""
         return any(name in self.metamethods or name in self.siblings.metamethods for name in names)
+
+    def is_pure_call(self, node: AnyCall) -> bool:
+        """Whether a call runs nothing of the script's, changes no table and waits for nobody."""
+        if isinstance(node, tree.Call):
+            name = self.paths.function(node.function) or ""
+        else:
+            name = f"string.{node.name}" if self.kind(node.object).within(STRING) else ""
+        return name in library.FUNCTIONS and library.FUNCTIONS[name].pure
 
     def callee(self, call: tree.Expr) -> FunctionFacts | None:
         """The function of this chunk that a call surely reaches."""

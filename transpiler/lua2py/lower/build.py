@@ -23,6 +23,11 @@ def none() -> ast.Constant:
     return ast.Constant(value=None)
 
 
+def negative(value: int) -> ast.expr:
+    """`-value`."""
+    return ast.UnaryOp(op=ast.USub(), operand=constant(value))
+
+
 def is_literal(node: ast.expr) -> bool:
     """A constant, or arithmetic of constants: of which Python says that `is` makes no sense."""
     match node:

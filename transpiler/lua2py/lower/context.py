@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from lua2py import tree
 from lua2py.diagnostics import Diagnostic
-from lua2py.facts import kinds, library
 from lua2py.facts.kinds import Kind, annotation
 from lua2py.facts.store import Facts, FunctionFacts
 from lua2py.lower import build
@@ -248,19 +247,11 @@ class Context:
         """Whether computing an expression changes nothing that others could see."""
         for part in nodes(node):
             match part:
-                case tree.Call() | tree.Invoke() if not self.is_pure_call(part):
+                case tree.Call() | tree.Invoke() if not self.facts.is_pure_call(part):
                     return False
                 case tree.Function():
                     return True
         return True
-
-    def is_pure_call(self, node: tree.Call | tree.Invoke) -> bool:
-        """Whether a call runs nothing of the script's, changes no table and waits for nobody."""
-        if isinstance(node, tree.Call):
-            name = self.facts.paths.function(node.function) or ""
-        else:
-            name = f"string.{node.name}" if self.kind(node.object).within(kinds.STRING) else ""
-        return library.FUNCTIONS.get(name, _UNKNOWN).pure
 
     def pattern(self, text: str) -> ast.expr:
         """The hoisted `Pattern` of a literal Lua pattern."""
@@ -270,6 +261,3 @@ class Context:
             self.patterns[text] = free(name, self.names.module)
             self.names.module.add(self.patterns[text])
         return build.name(self.patterns[text])
-
-
-_UNKNOWN = library.LibraryFunction("", None, pure=False)

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from lua2py import tree
+from lua2py.facts.contents import is_python_list
 from lua2py.facts.kinds import annotation
 from lua2py.facts.store import Facts
 from lua2py.naming import free, python_name
@@ -57,7 +58,12 @@ class Names:
 
     def needs_annotation(self, symbol: Symbol) -> bool:
         """Whether Python's type checker would take its first value for all it can be."""
-        if not symbol.writes or symbol.declaration is None or symbol in self.facts.by_symbol:
+        if symbol.declaration is None or symbol in self.facts.by_symbol:
+            return False
+        made = self.facts.kind(symbol.declaration)
+        if is_python_list(made) and any(site.changed or not site.size for site in made.sites):
+            return True
+        if not symbol.writes:
             return False
         first = annotation(self.facts.kind(symbol.declaration))
         return first != "Any" and first != annotation(self.facts.symbol_kind(symbol))

@@ -21,11 +21,19 @@ _PLAIN_KEYS = kinds.STRING | kinds.WHOLE | kinds.TABLE | kinds.FUNCTION
 
 @lowers(tree.TableConstructor)
 def lower_table(ctx: Context, node: tree.TableConstructor) -> ast.expr:
-    made = _made(ctx, node)
+    site = ctx.facts.sites.get((node, 0))
+    made = _list(ctx, node) if site is not None and site.as_list else _made(ctx, node)
     if node.span.end_line > node.span.line and node.fields and isinstance(made, ast.Call):
         inner = made.args[0]
         ctx.layout.broken.add(inner if isinstance(inner, ast.Dict | ast.List) else made)
+    elif node.span.end_line > node.span.line and isinstance(made, ast.List):
+        ctx.layout.broken.add(made)
     return made
+
+
+def _list(ctx: Context, node: tree.TableConstructor) -> ast.expr:
+    """One of Python's own lists."""
+    return ast.List(elts=_places(ctx, node), ctx=build.LOAD)
 
 
 def _made(ctx: Context, node: tree.TableConstructor) -> ast.expr:
@@ -48,11 +56,18 @@ def _entry(ctx: Context, field: tree.Field, hint: str = "") -> ast.expr:
 
 
 def _array(ctx: Context, node: tree.TableConstructor) -> ast.expr:
+    return build.call(build.attribute(ctx.lua("Table"), "array"), *_places(ctx, node))
+
+
+def _places(ctx: Context, node: tree.TableConstructor) -> list[ast.expr]:
+    """The values of a constructor without keys."""
+    if not node.fields:
+        return []
     values = [_entry(ctx, field) for field in node.fields[:-1]]
     last = spread(ctx, node.fields[-1].value)
     if last:
         ctx.entries[node.fields[-1]] = last[0]
-    return build.call(build.attribute(ctx.lua("Table"), "array"), *values, *last)
+    return [*values, *last]
 
 
 def _record(ctx: Context, node: tree.TableConstructor) -> ast.expr:

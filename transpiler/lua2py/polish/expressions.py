@@ -30,7 +30,7 @@ WIDTH = 100
 ) = range(14)
 _NAMED = -1
 
-_BINARY: dict[type[ast.operator], tuple[str, int]] = {
+BINARY: dict[type[ast.operator], tuple[str, int]] = {
     ast.Add: ("+", _SUM),
     ast.Sub: ("-", _SUM),
     ast.Mult: ("*", _TERM),
@@ -150,7 +150,7 @@ class Writer:
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return _SIGN, f"-{flat(operand, _SIGN, quote)}"
             case ast.BinOp(left=left, op=op, right=right):
-                sign, own = _BINARY[type(op)]
+                sign, own = BINARY[type(op)]
                 return own, f"{flat(left, own, quote)} {sign} {flat(right, own + 1, quote)}"
             case ast.BoolOp(op=op, values=values):
                 word, own = ("and", _AND) if isinstance(op, ast.And) else ("or", _OR)
@@ -287,8 +287,8 @@ class Writer:
                     self._piece_line(value, f"{word} ", own + 1, indent) for value in rest
                 ]
             case ast.BinOp(left=left, op=op, right=right):
-                sign, own = _BINARY[type(op)]
-                same = isinstance(left, ast.BinOp) and _BINARY[type(left.op)][1] == own
+                sign, own = BINARY[type(op)]
+                same = isinstance(left, ast.BinOp) and BINARY[type(left.op)][1] == own
                 head = (
                     self._pieces(left, indent)
                     if same

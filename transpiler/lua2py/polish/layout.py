@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from lua2py.polish.expressions import WIDTH, Layout, Writer, parameter_list
+from lua2py.polish.expressions import BINARY, WIDTH, Layout, Writer, parameter_list
 
 MOST_BLANK = 2  # empty lines in a row; as Python's own style guide has it
 
@@ -68,6 +68,11 @@ class StatementWriter(Writer):
             case ast.AnnAssign(target=target, annotation=kind, value=ast.expr() as value):
                 head = f"{self.flat(target)}: {self.flat(kind)} = "
                 return head + self._value(value, indent, indent + len(head))
+            case ast.AugAssign(target=target, op=op, value=value):
+                head = f"{self.flat(target)} {BINARY[type(op)][0]}= "
+                return head + self._value(value, indent, indent + len(head))
+            case ast.Delete(targets=targets):
+                return "del " + ", ".join(self.flat(target) for target in targets)
             case ast.Expr(value=value):
                 return self.fitted(value, indent, indent)
             case ast.Return(value=None):

@@ -112,7 +112,7 @@ def sort(table: Any = ABSENT, before: Any = None, *_: Any) -> None:
     values = list(map(found.get, range(1, size + 1)))
     if before is not None and before is not ABSENT:
         function_arg(before, 2, "sort")
-        values.sort(key=cmp_to_key(_by(before)))
+        values.sort(key=ordered_by(before))
     else:
         kinds = set(map(type, values))
         if kinds <= {str} or kinds <= {int, float}:
@@ -120,6 +120,11 @@ def sort(table: Any = ABSENT, before: Any = None, *_: Any) -> None:
         else:
             values.sort(key=cmp_to_key(lambda left, right: -1 if lt(left, right) else 0))
     dict.update(found, zip(range(1, size + 1), values, strict=True))
+
+
+def ordered_by(before: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
+    """The key that sorts one of Python's lists by a comparator of Lua's."""
+    return cmp_to_key(_by(before))
 
 
 def _by(before: Callable[..., Any]) -> Callable[[Any, Any], int]:

@@ -29,7 +29,7 @@ _HELPERS = {
     "<<": "shl",
     ">>": "shr",
 }
-_NATIVE: dict[str, type[ast.operator]] = {
+NATIVE: dict[str, type[ast.operator]] = {
     "+": ast.Add,
     "-": ast.Sub,
     "*": ast.Mult,
@@ -53,7 +53,7 @@ def lower_binary(ctx: Context, node: tree.Binary) -> ast.expr:
     left, right = ctx.value(node.left), ctx.value(node.right)
     what = [ctx.describe(node.left), ctx.describe(node.right)]
     if is_native(ctx, node):
-        return ctx.mark(build.binary(left, _NATIVE[node.op](), right), node, what)
+        return ctx.mark(build.binary(left, NATIVE[node.op](), right), node, what)
     return ctx.mark(build.call(ctx.lua(_HELPERS[node.op]), left, right), node, what)
 
 

@@ -14,7 +14,20 @@ from lua2py.polish.expressions import Writer
 
 
 def lower_concat(ctx: Context, node: tree.Binary) -> ast.expr:
-    operands = _chain(node)
+    return _concatenated(ctx, node, _chain(node))
+
+
+def appended(ctx: Context, node: tree.Binary) -> ast.expr | None:
+    """What stands behind the first operand, as a string; None where a metamethod may be asked."""
+    _, *rest = operands = _chain(node)
+    if ctx.facts.mentions("__concat") and not all(
+        ctx.kind(operand).within(kinds.SCALAR) for operand in operands
+    ):
+        return None
+    return _concatenated(ctx, node, rest)
+
+
+def _concatenated(ctx: Context, node: tree.Binary, operands: list[tree.Expr]) -> ast.expr:
     safe = not ctx.facts.mentions("__concat")
     if not safe and not all(ctx.kind(operand).within(kinds.SCALAR) for operand in operands):
         return _helper_chain(ctx, operands)
@@ -23,6 +36,8 @@ def lower_concat(ctx: Context, node: tree.Binary) -> ast.expr:
         return build.constant(
             "".join(str(piece.value) for piece in pieces if isinstance(piece, ast.Constant))
         )
+    if len(pieces) == 1:
+        return pieces[0]
     if _fits_format(ctx, pieces):
         return ctx.mark(_joined(pieces), node)
     total = pieces[0]

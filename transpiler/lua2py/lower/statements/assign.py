@@ -10,11 +10,14 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import kinds
+from lua2py.facts.contents import is_python_list
 from lua2py.facts.functions import is_multiple
 from lua2py.facts.kinds import Kind, annotation
 from lua2py.lower import build
-from lua2py.lower.context import Context
-from lua2py.lower.expressions.index import is_field, present, stores_natively
+from lua2py.lower.context import Context, Origin
+from lua2py.lower.expressions.arithmetic import NATIVE, is_native
+from lua2py.lower.expressions.concat import appended
+from lua2py.lower.expressions.index import is_field, present, reads_natively, stores_natively
 from lua2py.lower.expressions.lists import exactly
 from lua2py.lower.expressions.names import global_table
 from lua2py.lower.expressions.names import local as local_value
@@ -140,6 +143,12 @@ def lower_assign(ctx: Context, node: tree.Assign) -> list[ast.stmt]:
 def _assign_one(ctx: Context, target: tree.Expr, value: tree.Expr) -> list[ast.stmt]:
     if isinstance(value, tree.Function):
         return assign_function(ctx, target, value)
+    if isinstance(target, tree.Index) and is_python_list(ctx.kind(target.object)):
+        append = build.attribute(ctx.value(target.object), "append")
+        return [build.expression(ctx.mark(build.call(append, _single(ctx, value)), target))]
+    augmented = _augmented(ctx, target, value)
+    if augmented is not None:
+        return [augmented]
     ctx.hint = _hint(target)
     if isinstance(target, tree.Index) and not ctx.is_harmless(value) and not _steady(ctx, target):
         # Lua computes the table and the key before the value.
@@ -150,6 +159,45 @@ def _assign_one(ctx: Context, target: tree.Expr, value: tree.Expr) -> list[ast.s
     lowered = _single(ctx, value)
     ctx.hint = ""
     return store(ctx, target, lowered, ctx.kind(value), value)
+
+
+def _augmented(ctx: Context, target: tree.Expr, value: tree.Expr) -> ast.stmt | None:
+    """`n = n + 1` as `n += 1`, where both sides of the operator are Python's own."""
+    if not isinstance(value, tree.Binary) or not _same(target, value.left):
+        return None
+    if not _is_one_place(ctx, target, value):
+        return None
+    place = _target(ctx, target)
+    assert isinstance(place, ast.Name | ast.Subscript)
+    if value.op == ".." and ctx.kind(value.left).within(kinds.STRING):
+        rest = appended(ctx, value)
+        if rest is None:
+            return None
+        made = ast.AugAssign(target=place, op=ast.Add(), value=rest)
+    elif value.op in NATIVE and is_native(ctx, value):
+        made = ast.AugAssign(target=place, op=NATIVE[value.op](), value=ctx.value(value.right))
+    else:
+        return None
+    ctx.origins[made] = Origin(value.span, [ctx.describe(value.left), ctx.describe(value.right)])
+    return made
+
+
+def _is_one_place(ctx: Context, target: tree.Expr, value: tree.Binary) -> bool:
+    """Whether the place that is read is the place that is stored into, and is both by Python's own means."""
+    if isinstance(target, tree.Name):
+        symbol = ctx.facts.scopes.of(target)
+        return not symbol.is_global or symbol in ctx.facts.private
+    if not isinstance(target, tree.Index) or is_field(ctx, target):
+        return False
+    if not isinstance(target.object, tree.Name) or not ctx.kind(target.object).within(kinds.TABLE):
+        return False
+    keyed = isinstance(target.key, tree.String | tree.Name)
+    harmless = keyed and ctx.is_harmless(value.right) and ctx.is_harmless(target.object)
+    return (
+        harmless
+        and stores_natively(ctx, target, ctx.kind(value))
+        and reads_natively(ctx.kind(target.object), target.key, ctx.kind(target.key))
+    )
 
 
 def _single(ctx: Context, value: tree.Expr) -> ast.expr:

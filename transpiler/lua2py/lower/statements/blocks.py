@@ -9,6 +9,7 @@ from lua2py.lower import build
 from lua2py.lower.context import NESTED_LOOPS, Context
 from lua2py.lower.expressions import calls
 from lua2py.lower.registry import lowers
+from lua2py.lower.stdlib import lists
 
 
 def block_body(
@@ -46,7 +47,8 @@ def lower_call_statement(ctx: Context, node: tree.CallStat) -> list[ast.stmt]:
         return []  # the import of `msys` says it
     if node is ctx.facts.module_call:
         return _module(ctx, node)
-    return [build.expression(calls.make(ctx, node.call).value)]
+    changed = lists.statement(ctx, node.call)
+    return [changed or build.expression(calls.make(ctx, node.call).value)]
 
 
 def _module(ctx: Context, node: tree.CallStat) -> list[ast.stmt]:

@@ -6,7 +6,7 @@ import ast
 
 from lua2py import tree
 from lua2py.facts import kinds
-from lua2py.facts.contents import is_fixed_list, is_list
+from lua2py.facts.contents import is_fixed_list, is_list, is_python_list
 from lua2py.facts.kinds import Kind
 from lua2py.facts.patterns import captures_of
 from lua2py.lower import build
@@ -113,31 +113,41 @@ def _beyond(ctx: Context, stop: tree.Expr, by: int) -> ast.expr:
 @lowers(tree.GenericFor)
 def lower_generic_for(ctx: Context, node: tree.GenericFor) -> list[ast.stmt]:
     names = list(node.names)
-    walked = _table_walk(ctx, node) or _matches(ctx, node)
+    walked = _list_walk(ctx, node)
+    if walked is not None and _walks_values(ctx, node):
+        names = names[-1:]
+        numbered = False
+    else:
+        walked = walked or _table_walk(ctx, node) or _matches(ctx, node)
+        numbered = walked is not None and _is_call_of(walked, "ipairs", "enumerate")
     if walked is None:
         walked = build.call(
             ctx.lua("iterate"), build.constant(len(names)), *listed(ctx, node.values)
         )
         ctx.mark(walked, node)
-    if len(names) == 2 and _is_walk_of_values(walked):
-        names = names[1:]
     target, head = _targets(ctx, names)
-    if _is_call_of(walked, "ipairs") and len(names) == 1:
-        unused = "_" if "_" not in ctx.names.taken[ctx.owner] else ctx.fresh("_")
-        target = build.targets([target, build.stored(unused)])
+    if numbered and len(names) == 1:
+        target = build.targets([target, build.stored(_unused(ctx))])
     body = [*head, *block_body(ctx, node.body, loop=True)]
     return [
         ast.For(target=target, iter=walked, body=_without_pass(body), orelse=[], type_comment=None)
     ]
 
 
-def _table_walk(ctx: Context, node: tree.GenericFor) -> ast.expr | None:
-    """`pairs(t)` and `ipairs(t)` of the base library."""
+def _unused(ctx: Context) -> str:
+    """A name for what nobody reads: `_`, unless the script reads its own."""
+    if any(symbol.name == "_" and symbol.reads for symbol in ctx.facts.scopes.locals):
+        return ctx.fresh("_")
+    return "_"
+
+
+def _base_walk(ctx: Context, node: tree.GenericFor) -> tuple[str, tree.Expr] | None:
+    """`pairs` or `ipairs` of the base library, and the table it walks."""
     match node.values:
         case [
             tree.Call(
                 function=tree.Name(id="pairs" | "ipairs" as word) as function,
-                args=[_, *rest] as args,
+                args=[table, *rest],
             )
         ]:
             if not ctx.facts.scopes.of(function).is_global or word in ctx.facts.paths.replaced:
@@ -148,34 +158,42 @@ def _table_walk(ctx: Context, node: tree.GenericFor) -> ast.expr | None:
                 or ctx.hides_base(function)
             ):
                 return None
-            if word == "ipairs":
-                listed = _list_walk(ctx, node, args[0])
-                if listed is not None:
-                    return listed
-            helper = "keys" if word == "pairs" and len(node.names) == 1 else word
-            walked = build.call(ctx.lua(helper), ctx.value(args[0]))
-            return ctx.mark(walked, node.values[0])
+            return word, table
     return None
 
 
-def _list_walk(ctx: Context, node: tree.GenericFor, table: tree.Expr) -> ast.expr | None:
-    """`ipairs(t)` of a list that stays as it is meanwhile: its values, numbered where the numbers are used."""
-    kind = ctx.kind(table)
+def _table_walk(ctx: Context, node: tree.GenericFor) -> ast.expr | None:
+    """A walk over a table as Lua does it: live with `ipairs`, over the keys that were there with `pairs`."""
+    found = _base_walk(ctx, node)
+    if found is None:
+        return None
+    word, table = found
+    helper = "keys" if word == "pairs" and len(node.names) == 1 else word
+    return ctx.mark(build.call(ctx.lua(helper), ctx.value(table)), node.values[0])
+
+
+def _list_walk(ctx: Context, node: tree.GenericFor) -> ast.expr | None:
+    """`ipairs(t)` of one of Python's lists, which walks it live too, or of a list that stays as it is meanwhile."""
+    found = _base_walk(ctx, node)
+    if found is None or found[0] != "ipairs":
+        return None
+    kind = ctx.kind(found[1])
     if not kind.within(kinds.TABLE) or not is_list(kind):
         return None
-    if not is_fixed_list(kind) and not _leaves_alone(ctx, node.body, kind):
-        return None
-    values = build.call(build.attribute(ctx.value(table), "values"))
-    if len(node.names) == 2 and not _is_used(ctx, node.names[0]):
+    values = ctx.value(found[1])
+    if not is_python_list(kind):
+        if not is_fixed_list(kind) and not _leaves_alone(ctx, node.body, kind):
+            return None
+        values = build.call(build.attribute(values, "values"))
+    if _walks_values(ctx, node):
         return values
-    if len(node.names) == 1:
-        return None
     return build.call(build.name("enumerate"), values, build.constant(1))
 
 
-def _is_used(ctx: Context, param: tree.Param) -> bool:
-    symbol = ctx.facts.scopes.of(param)
-    return bool(symbol.reads or symbol.writes)
+def _walks_values(ctx: Context, node: tree.GenericFor) -> bool:
+    """Whether the places of a list are not used."""
+    symbol = ctx.facts.scopes.of(node.names[0])
+    return not symbol.reads and not symbol.writes
 
 
 def _leaves_alone(ctx: Context, body: tree.Block, kind: Kind) -> bool:
@@ -188,7 +206,7 @@ def _leaves_alone(ctx: Context, body: tree.Block, kind: Kind) -> bool:
                     return False
             case tree.FunctionStat(target=tree.Index()):
                 return False
-            case tree.Call() | tree.Invoke() if not ctx.is_pure_call(part):
+            case tree.Call() | tree.Invoke() if not ctx.facts.is_pure_call(part):
                 return False
     return True
 
@@ -232,16 +250,9 @@ def _targets(ctx: Context, params: list[tree.Param]) -> tuple[ast.expr, list[ast
     return build.targets(elements), head
 
 
-def _is_call_of(value: ast.expr, name: str) -> bool:
+def _is_call_of(value: ast.expr, *names: str) -> bool:
     return (
-        isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == name
-    )
-
-
-def _is_walk_of_values(walked: ast.expr) -> bool:
-    """Whether the loop is over a list's values alone."""
-    return isinstance(walked, ast.Call) and (
-        isinstance(walked.func, ast.Attribute) and walked.func.attr == "values"
+        isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in names
     )
 
 

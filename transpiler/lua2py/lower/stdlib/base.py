@@ -10,12 +10,16 @@ from lua2py.lower import build
 from lua2py.lower.context import Context
 from lua2py.lower.expressions import calls
 from lua2py.lower.expressions.lists import listed
+from lua2py.lower.stdlib import lists
 
 
 def special_call(ctx: Context, name: str, node: tree.Call, spread: bool) -> calls.Made | None:
     """A call that is not simply the function of that name."""
     if name in library.THROUGH_GLOBALS:
         return None
+    if name == "table.concat":
+        joined = lists.joined(ctx, node)
+        return None if joined is None else calls.Made(joined, 1)
     if name == "select" and _counts_varargs(node):
         made = build.call(build.name("len"), build.name("varargs"))
         return calls.Made(made, 1)
