@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from msys.catalog import Result, Row, rows
+from msys.catalog.tested import covering
 
 COMMAND = "python -m msys.catalog.render"
 FOLDER = Path("docs/reference")
@@ -91,6 +92,7 @@ def coverage() -> str:
     """The coverage page."""
     bound, basis = _bindings()
     found = rows()
+    tests = covering(ROOT / "tests")
     provided = [row for row in found if row.name in bound]
     assumed = [row for row in provided if row.name in basis]
     lines = [
@@ -100,20 +102,33 @@ def coverage() -> str:
         f"Of {len(found)} documented forms, {len(provided)} are provided and {len(found) - len(provided)} are not.",
         f"For {len(assumed)} the documents leave something open; what we decided stands in the last column and is",
         "to be confirmed on a real server. Calling what is not provided raises an error that names it.",
+        "The name leads to the function's page. The test is one that fails when the function does nothing; a run of",
+        "`pytest -m long tests/long/test_mutation.py` makes each of them do nothing in turn.",
         "",
-        "| function | state | basis | code |",
-        "| --- | --- | --- | --- |",
+        "| function | state | basis | code | test |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for row in found:
         name = f"[`{_escape(signature(row))}`]({page_of(row)}#{anchor(row)})"
         if row.name not in bound:
-            lines.append(f"| {name} | missing | {reason(row)} | |")
+            lines.append(f"| {name} | missing | {reason(row)} | | |")
             continue
         why = basis.get(row.name, "")
         state = f"assumed: {_escape(why)}" if why else "documented"
         where = _where(bound[row.name])
-        lines.append(f"| {name} | provided | {state} | [{where}](../../{where}) |")
+        code = f"[{Path(where).name}](../../{where})"
+        lines.append(f"| {name} | provided | {state} | {code} | {_test(tests, row)} |")
     return "\n".join(lines) + "\n"
+
+
+def _test(tests: dict[str, list[tuple[str, str]]], row: Row) -> str:
+    """The first test of a row, and how many others there are."""
+    known = tests.get(row.name, [])
+    if not known:
+        return "none"
+    path, function = known[0]
+    more = f" and {len(known) - 1} more" if len(known) > 1 else ""
+    return f"[{function}](../../tests/{path}){more}"
 
 
 def _text(function: Any) -> Iterable[str]:

@@ -79,6 +79,7 @@ $SOA 1 2 3
     assert CidrTable(parse_rbldnsd(text, txt=True)[0]).find("192.0.2.9") == "first"
 
 
+@pytest.mark.row("msys.cidr.reload")
 def test_a_datasource_table_loads_refreshes_and_reloads(session: Policy) -> None:
     msys.db.execute("test", "create table nets (net text, who text)")
     msys.db.execute("test", "insert into nets values ('192.0.2.0/24', 'ours $')")
@@ -131,6 +132,8 @@ def test_a_table_without_values_answers_true(session: Policy) -> None:
     assert "not a network, left out: junk" in session.ports.log.text
 
 
+@pytest.mark.row("msys.cidr.define")
+@pytest.mark.row("msys.cidr.query")
 def test_an_unreadable_source_is_logged_and_tried_again(session: Policy) -> None:
     msys.cidr.define("f", Table({"type": "rbldnsd", "source": "/bl", "unknown_key": 1}))
     assert msys.cidr.query("f") is None
@@ -161,6 +164,7 @@ def test_wrong_tables_raise(session: Policy) -> None:
 # --- series ---
 
 
+@pytest.mark.row("msys.audit_series.remove_item")
 def test_a_series_counts_blocks_in_windows(session: Policy) -> None:
     series = msys.audit_series
     series.define("s", "cidr", 60, 3)
@@ -248,6 +252,9 @@ def test_windows_forget_keys_that_nobody_can_see_any_more() -> None:
 # --- audit ---
 
 
+@pytest.mark.row("msys.audit.connections")
+@pytest.mark.row("msys.audit.receptions")
+@pytest.mark.row("msys.audit.rejections")
 def test_audit_counts_come_from_the_session_port(session: Policy) -> None:
     sessions = session.ports.sessions
     sessions.monitors.append("60,2")
@@ -262,6 +269,7 @@ def test_audit_counts_come_from_the_session_port(session: Policy) -> None:
         msys.audit.connections("9,9")
 
 
+@pytest.mark.row("msys.audit.inbound_session_count")
 def test_open_sessions_by_block_and_service(session: Policy) -> None:
     session.ports.sessions.open += [("192.0.2.7", "SMTP", ":25"), ("198.51.100.1", "SMTP", ":25")]
     count = msys.audit.inbound_session_count
@@ -269,6 +277,7 @@ def test_open_sessions_by_block_and_service(session: Policy) -> None:
     assert count("/0", "Control") == 0
 
 
+@pytest.mark.row("msys.audit_series.add")
 def test_without_a_session_an_address_is_needed(here: Policy) -> None:
     msys.audit_series.define("s", "cidr", 60, 2)
     for function in (lambda: msys.audit.connections("60,1"), lambda: msys.audit_series.add("s")):

@@ -43,6 +43,7 @@ def test_replies_find_their_class(here: Policy, text: str | None, code: int) -> 
     assert found == code and name.startswith("BC_") and description
 
 
+@pytest.mark.row("msys.bounce.classify_smtp_response")
 def test_overrides_come_first_and_per_domain_ones_before_all(here: Policy) -> None:
     here.ports.files.content["/policy/user.ovr"] = (
         b"# ours\n,99,come|later\nYahoo.test,22,Come back\nbroken\n"
@@ -72,6 +73,7 @@ def original() -> Message:
     return message
 
 
+@pytest.mark.row("msys.rfc3464.create_mdn")
 def test_a_report_we_make_is_one_that_python_and_we_can_read(here: Policy) -> None:
     here.ports.configuration.options |= {"hostname": "mx.test", "mailerdaemon": "daemon@mx.test"}
     report = msys.rfc3464.create_mdn(original(), FAILED)
@@ -104,6 +106,7 @@ def test_how_much_of_the_original_is_an_option(here: Policy) -> None:
     assert report is not None and b"Subject: hi" not in report.content
 
 
+@pytest.mark.row("msys.rfc3464.send_mdn")
 def test_send_queues_and_says_so(here: Policy) -> None:
     assert msys.rfc3464.send_mdn(original(), FAILED) == 1
     message, sender, recipients = here.ports.outbox.submitted[0]
@@ -114,6 +117,8 @@ def test_send_queues_and_says_so(here: Policy) -> None:
     assert msys.rfc3464.create_mdn(nobody, FAILED) is None
 
 
+@pytest.mark.row("msys.rfc3464.compute_delivery_status")
+@pytest.mark.row("msys.rfc3464.compute_delivery_status_string")
 def test_status_as_table_and_text(here: Policy) -> None:
     found = msys.rfc3464.compute_delivery_status(original(), FAILED)
     assert found["Diagnostic-Code"].startswith("smtp; 550-5.1.1 no such user")
@@ -129,6 +134,8 @@ def test_status_as_table_and_text(here: Policy) -> None:
         msys.rfc3464.compute_delivery_status(fresh, 17)
 
 
+@pytest.mark.row("msys.bounce.classify")
+@pytest.mark.row("msys.rfc3464.extract_delivery_status")
 def test_reports_of_others_and_no_reports(here: Policy) -> None:
     other = (
         b"From: MAILER-DAEMON@x.test\r\nMIME-Version: 1.0\r\n"

@@ -9,6 +9,7 @@ from msys.lua import LuaError
 from msys.testing.policy import Policy
 
 
+@pytest.mark.row("msys.counter.add")
 def test_a_counter_counts_by_path_and_by_handle(here: Policy) -> None:
     handle = msys.counter.open("/site/a")
     msys.counter.inc(handle)
@@ -18,11 +19,13 @@ def test_a_counter_counts_by_path_and_by_handle(here: Policy) -> None:
     assert msys.counter.read(handle) == msys.counter.read("/site/a") == 3
 
 
+@pytest.mark.row("msys.counter.read")
 def test_reading_a_missing_counter_is_0_and_does_not_make_it(here: Policy) -> None:
     assert msys.counter.read("/none") == 0
     assert here.ports.state.counter_list() == []
 
 
+@pytest.mark.row("msys.counter.unlink")
 def test_a_handle_goes_on_after_unlink_where_nobody_else_sees_it(here: Policy) -> None:
     handle = msys.counter.open("/site/a", msys.counter.RELAXED)
     msys.counter.inc(handle)
@@ -33,6 +36,9 @@ def test_a_handle_goes_on_after_unlink_where_nobody_else_sees_it(here: Policy) -
     assert msys.counter.read("/site/a") == 0
 
 
+@pytest.mark.row("msys.counter.inc")
+@pytest.mark.row("msys.counter.open")
+@pytest.mark.row("msys.counter.reset")
 def test_reset_sets_0_and_the_time_and_the_list_shows_the_semantics(here: Policy) -> None:
     msys.counter.open("/b", msys.counter.RELAXED)
     msys.counter.inc("/a")
@@ -53,6 +59,8 @@ def test_nil_is_no_counter(here: Policy, function) -> None:
         function(None)
 
 
+@pytest.mark.row("msys.gauge_cache.dec")
+@pytest.mark.row("msys.gauge_cache.remove_item")
 def test_gauges_start_at_0_and_go_below(here: Policy) -> None:
     msys.gauge_cache.define("g", 10, 60)
     msys.gauge_cache.dec("g", "k")
@@ -75,6 +83,8 @@ def test_a_gauge_expires_after_its_last_change_not_its_last_read(here: Policy) -
     assert msys.gauge_cache.get("g", "k") == 1
 
 
+@pytest.mark.row("msys.gauge_cache.define")
+@pytest.mark.row("msys.gauge_cache.get")
 def test_a_full_gauge_cache_drops_the_oldest_change(here: Policy) -> None:
     msys.gauge_cache.define("g", 2, 60)
     for key in "a", "b", "a", "c":
@@ -92,6 +102,7 @@ def test_defining_a_gauge_cache_again_keeps_contents_and_takes_new_limits(here: 
     assert msys.gauge_cache.get("g", "b") == 0
 
 
+@pytest.mark.row("msys.gauge_cache.inc")
 def test_an_undefined_gauge_cache_raises(here: Policy) -> None:
     with pytest.raises(LuaError, match="no such gauge cache 'x'"):
         msys.gauge_cache.inc("x", "k")
@@ -99,6 +110,9 @@ def test_an_undefined_gauge_cache_raises(here: Policy) -> None:
         msys.gauge_cache.inc("x", None)
 
 
+@pytest.mark.row("msys.shareGet")
+@pytest.mark.row("msys.shareSet")
+@pytest.mark.row("msys.shareUnset")
 def test_shares_keep_scalars(here: Policy) -> None:
     assert msys.shareGet("k") is None
     for value in 1, "text", True, False:

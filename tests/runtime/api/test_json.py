@@ -32,6 +32,7 @@ def u8_json(value: object) -> str:
     return stdlib_json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode("latin-1")
 
 
+@pytest.mark.row("json.decode")
 def test_reading_writing_deleting_and_sharing() -> None:
     found, _, _ = json.decode('{"a": {"n": 1}, "list": [10, null, "x"], "gone": 1}')
     part = found["a"]
@@ -62,6 +63,7 @@ def test_the_generic_for_walks_members_in_order() -> None:
     assert list(iterate(2, json.decode("[5, 6]")[0])) == [(1, 5), (2, 6)]
 
 
+@pytest.mark.row("json.new")
 def test_lua_values_become_json_by_the_rule() -> None:
     assert tostring(json.encode(42)) == "42"
     assert tostring(json.encode('a"\n\x01')) == '"a\\"\\n\\u0001"'
@@ -79,6 +81,7 @@ def test_lua_values_become_json_by_the_rule() -> None:
         json.encode(print)
 
 
+@pytest.mark.row("json.encode")
 def test_wrong_assignments_say_what_is_wrong() -> None:
     items = json.encode(Table({1: 1}))
     for key, value, text in (
@@ -93,6 +96,7 @@ def test_wrong_assignments_say_what_is_wrong() -> None:
         scalar["x"] = 1
 
 
+@pytest.mark.row("json.strerror")
 @pytest.mark.parametrize(
     ("text", "name"),
     [

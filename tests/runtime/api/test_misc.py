@@ -19,6 +19,8 @@ from msys.vctx import ValidationContext
 # --- registration ---
 
 
+@pytest.mark.row("msys.registerControl")
+@pytest.mark.row("msys.registerModule")
 def test_modules_commands_and_schemes_land_in_the_environment(here: Policy) -> None:
     here.environment.script = "a.lua"
     first, second = Table({"init": len}), Table()
@@ -48,6 +50,8 @@ def test_modules_commands_and_schemes_land_in_the_environment(here: Policy) -> N
 # --- classes ---
 
 
+@pytest.mark.row("msys.cast")
+@pytest.mark.row("msys.type")
 def test_types_and_casts(here: Policy) -> None:
     message = Message(content=b"")
     assert msys.type(message) == "msys.core:_ec_message"
@@ -68,6 +72,7 @@ def test_types_and_casts(here: Policy) -> None:
         msys.type()
 
 
+@pytest.mark.row("msys.getClassMetaTable")
 def test_methods_added_to_a_class_work_on_its_objects(here: Policy) -> None:
     metatable = msys.getClassMetaTable("msys.core:_ec_message")
     assert metatable is not None and metatable is msys.getClassMetaTable("_ec_message")
@@ -144,6 +149,7 @@ def test_macros(session: Policy, text: str, expected: str | None) -> None:
         assert found == expected.replace("ID", session.call.message.id.text)
 
 
+@pytest.mark.row("msys.expandMacro")
 def test_macros_of_ipv6_and_without_a_session(here: Policy) -> None:
     assert msys.expandMacro("%{vctx_mess:x}%m%B%{rfc2822:body}%H") == ""
     here.call.accept = Accept(remote=("2001:db8::cb01", 25))
@@ -157,6 +163,8 @@ def test_macros_of_ipv6_and_without_a_session(here: Policy) -> None:
 # --- free space ---
 
 
+@pytest.mark.row("msys.os.statvfs_read")
+@pytest.mark.row("msys.os.statvfs_subscribe")
 def test_free_space_is_watched_at_an_interval(here: Policy, tmp_path) -> None:
     record = msys.os.statvfs_subscribe(str(tmp_path), 10)
     first, problem = msys.os.statvfs_read(record)
@@ -223,6 +231,7 @@ def test_rules_are_read_in_every_documented_form(here: Policy) -> None:
     assert rules["wp.pl"].configuration == {"max_retries": 3, "a": (1, 5), "b": option}
 
 
+@pytest.mark.row("msys.adaptive.registerRules")
 def test_augment_puts_rules_before_and_replace_puts_them_instead(here: Policy) -> None:
     def rules(code: str, **configuration: int) -> Table:
         responses = Table.array(response(code, Table.array("suspend", "1 hour")))
@@ -269,6 +278,10 @@ def test_bad_rules_raise_and_name_the_domain(here: Policy, entry, problem: str) 
 # --- push ---
 
 
+@pytest.mark.row("msys.apn.apn_status_classifier")
+@pytest.mark.row("msys.gcm.gcm_classify_error")
+@pytest.mark.row("msys.gcm.gcm_get_result_error_code")
+@pytest.mark.row("msys.httpclnt.http_status_classifier")
 def test_push_outcomes() -> None:
     apn = msys.apn.apn_status_classifier
     assert [apn(code) for code in (None, 0, 1, 2, 8, 10, 255, 77)] == [
@@ -297,6 +310,11 @@ def test_push_outcomes() -> None:
     ] * 2
 
 
+@pytest.mark.row("msys.delivery.ob_get_current_message")
+@pytest.mark.row("sess:request_add_header")
+@pytest.mark.row("sess:request_delete_header")
+@pytest.mark.row("sess:request_finalize")
+@pytest.mark.row("sess:request_set_body")
 def test_the_request_of_a_push_delivery_can_be_changed(here: Policy) -> None:
     message = Message(content=b"x")
     session = HttpSession(HttpRequest(headers=[("Host", "h"), ("Accept", "a")]), message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +12,14 @@ import msys
 from msys import namespace
 from msys.catalog import by_name, rows
 from msys.catalog.binding import BASIS, BOUND
+from msys.catalog.tested import covering
 from msys.lua import LuaError, Table, call, returns_nothing
 from msys.lua.environment import Environment
 from msys.missing import Missing
 from msys.testing.policy import policy
 
 namespace.load_all()
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +46,12 @@ def test_every_plain_row_can_be_called_from_lua(env: Environment, row) -> None:
 
 def test_every_row_has_a_function() -> None:
     assert [row.key for row in rows() if row.name not in BOUND] == []
+
+
+def test_every_row_has_a_test_marked_with_it() -> None:
+    marked = covering(TESTS)
+    assert [row.key for row in rows() if row.name not in marked] == []
+    assert sorted(set(marked) - set(by_name())) == [], "marks that name no row"
 
 
 def test_what_a_future_row_lacks_says_so() -> None:

@@ -16,6 +16,7 @@ def listed(table: Table | None) -> list:
     return [tostring(table[at + 1]) for at in range(len(table))]
 
 
+@pytest.mark.row("msys.dnsLookup")
 def test_dns_answers_in_order_and_mx_best_first(here: Policy) -> None:
     here.ports.dns.add("example.test", "MX", [(20, "b.test"), (10, "a.test")])
     here.ports.dns.add("example.test", "A", ["192.0.2.1", "192.0.2.2"])
@@ -97,6 +98,7 @@ def test_db_failures_raise_or_come_back_and_are_logged(here: Policy) -> None:
     assert msys.db.execute("test", "create table x (a)") == (True, None)
 
 
+@pytest.mark.row("msys.readfile")
 def test_readfile(here: Policy) -> None:
     here.ports.files.content["/policy/list.txt"] = b"a\n\xff"
     assert msys.readfile("list.txt") == ("a\n\xff", None)
@@ -107,6 +109,7 @@ def test_readfile(here: Policy) -> None:
     assert value is None and "not allowed" in problem
 
 
+@pytest.mark.row("msys.config")
 def test_config_reads_and_sets(here: Policy) -> None:
     here.ports.configuration.options["relay_hosts"] = ["127.0.0.1", "::1"]
     msys.config("set", "max_outbound_connections", 20)
@@ -117,6 +120,9 @@ def test_config_reads_and_sets(here: Policy) -> None:
         msys.config("reload")
 
 
+@pytest.mark.row("client:get_status")
+@pytest.mark.row("client:parse_headers")
+@pytest.mark.row("client:set_timeout")
 def test_http_client_sends_and_keeps_the_reply(here: Policy) -> None:
     reply = HttpReply(201, "Created", [("X-A", "1"), ("x-a", "2"), ("Server", "s: t")], b"body\xff")
     here.ports.http.replies["POST", "http://h.test/p"] = reply
@@ -136,6 +142,11 @@ def test_http_client_sends_and_keeps_the_reply(here: Policy) -> None:
     assert dict(client.parse_headers()) == dict(headers)
 
 
+@pytest.mark.row("client:do_request")
+@pytest.mark.row("client:get_body")
+@pytest.mark.row("client:get_headers")
+@pytest.mark.row("client:set_header")
+@pytest.mark.row("msys.http.client.new")
 def test_http_client_without_a_reply(here: Policy) -> None:
     client = msys.http.client.new()
     assert (client.get_body(), client.get_status(), len(client.get_headers())) == (

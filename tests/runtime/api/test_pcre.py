@@ -12,6 +12,7 @@ from msys import pcre
 from msys.lua import LuaError, Table, u8
 
 
+@pytest.mark.row("msys.pcre.match")
 def test_match_gives_the_whole_the_groups_and_the_names() -> None:
     found, problem, offset = pcre.match("to ann@example.test now", r"(?<user>\w+)@(\w+)\.(x)?")
     assert (problem, offset) == (None, None)
@@ -64,11 +65,13 @@ def test_split_is_pythons_without_empty_pieces(subject: str) -> None:
     assert list(found.values()) == [piece for piece in re.split("[,;]+", subject) if piece]
 
 
+@pytest.mark.row("msys.pcre.replace")
 @given(st.text("aab", max_size=30))
 def test_replace_is_pythons(subject: str) -> None:
     assert pcre.replace(subject, "a+?b", "<$0>")[0] == re.sub("a+?b", r"<\g<0>>", subject)
 
 
+@pytest.mark.row("msys.pcre.split")
 def test_split_edges() -> None:
     assert pcre.split("a", "")[1:] == ("an empty pattern was provided", 0)
     assert list(pcre.split("a,b,c", ",", 2)[0].values()) == ["a", "b,c"]

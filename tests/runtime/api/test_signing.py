@@ -103,6 +103,7 @@ def test_dkimpy_accepts_what_we_sign(signer: Policy, rsa_key, content: bytes, ca
     assert dkimpy_says(message.content, record(rsa_key))
 
 
+@pytest.mark.row("msys.validate.dkim.sign")
 @pytest.mark.parametrize(
     "given",
     [
@@ -120,6 +121,7 @@ def test_options_make_signatures_that_dkimpy_accepts(signer: Policy, rsa_key, gi
     assert dkimpy_says(message.content, record(rsa_key))
 
 
+@pytest.mark.row("msys.validate.opendkim.get_sig_signalg")
 def test_ed25519_and_keybuf(signer: Policy, rsa_key, ed_key) -> None:
     message = Message(content=PLAIN)
     assert msys.validate.opendkim.sign(message, None, options(keyfile="/keys/ed.pem")) == 1
@@ -208,6 +210,7 @@ def test_verify_tells_good_from_changed(signer: Policy) -> None:
         assert verdict(changed)[:2] == (lib.DKIM_STAT_BADSIG, "signature verification failed")
 
 
+@pytest.mark.row("msys.validate.opendkim.verify")
 @pytest.mark.parametrize(
     ("text", "status", "error"),
     [
@@ -241,6 +244,13 @@ def test_verify_says_what_is_wrong_with_the_signature(signer: Policy) -> None:
     assert verdict(content.replace(b"v=1", b"v=9"))[1] == "unsupported signature version"
 
 
+@pytest.mark.row("msys.validate.opendkim.get_sig_canons")
+@pytest.mark.row("msys.validate.opendkim.get_sig_domain")
+@pytest.mark.row("msys.validate.opendkim.get_sig_flags")
+@pytest.mark.row("msys.validate.opendkim.get_sig_hdrsigned")
+@pytest.mark.row("msys.validate.opendkim.get_sig_identity")
+@pytest.mark.row("msys.validate.opendkim.get_sig_keysize")
+@pytest.mark.row("msys.validate.opendkim.get_sig_selector")
 def test_getters(signer: Policy, rsa_key) -> None:
     v = msys.validate.opendkim
     signer.ports.dns.add(NAME, "TXT", [record(rsa_key) + "; t=y"])
@@ -268,6 +278,8 @@ def test_getters(signer: Policy, rsa_key) -> None:
     assert v.get_sig_hdrsigned(one, "X-Other")[0] is False
 
 
+@pytest.mark.row("msys.validate.opendkim.get_num_sigs")
+@pytest.mark.row("msys.validate.opendkim.get_sig")
 def test_an_unsigned_message(signer: Policy) -> None:
     handle, status = msys.validate.opendkim.verify(Message(content=PLAIN))
     assert status == lib.DKIM_STAT_NOSIG
@@ -275,6 +287,12 @@ def test_an_unsigned_message(signer: Policy) -> None:
     assert msys.validate.opendkim.get_sig(handle) == (None, lib.DKIM_STAT_INVALID)
 
 
+@pytest.mark.row("msys.validate.dkim.get_domains")
+@pytest.mark.row("msys.validate.dkim.get_responsible_domain")
+@pytest.mark.row("msys.validate.dkim.get_verify_results")
+@pytest.mark.row("msys.validate.dkim.verify_results_get_count")
+@pytest.mark.row("msys.validate.dkim.verify_results_get_item")
+@pytest.mark.row("msys.validate.dkim.verify_status_to_string")
 def test_the_older_package_reads_outcomes_when_its_module_is_configured(signer: Policy) -> None:
     old = msys.validate.dkim
     content = signed(signer, identity="x@news.example.test")
@@ -315,6 +333,7 @@ def needs_perl() -> str:
     return program
 
 
+@pytest.mark.row("msys.validate.opendkim.sign")
 def test_the_opendkim_daemon_accepts_what_we_sign(signer: Policy, rsa_key, tmp_path: Path) -> None:
     program = needs("opendkim")
     (tmp_path / "keys").write_text(f"{NAME} {record(rsa_key)}\n")
@@ -336,6 +355,7 @@ def test_the_opendkim_daemon_accepts_what_we_sign(signer: Policy, rsa_key, tmp_p
         )
 
 
+@pytest.mark.row("msys.validate.opendkim.get_sig_errorstr")
 @pytest.mark.parametrize("content", MESSAGES.values(), ids=MESSAGES.keys())
 @pytest.mark.parametrize("canon", ["simple/simple", "relaxed/relaxed"])
 def test_we_accept_what_dkimpy_signs(signer: Policy, rsa_key, content: bytes, canon: str) -> None:
@@ -396,6 +416,8 @@ def test_mail_dkim_accepts_our_domainkeys(
     assert done.stdout == b"pass", done
 
 
+@pytest.mark.row("msys.validate.dk.get_responsible_domain")
+@pytest.mark.row("msys.validate.dk.sign")
 def test_domainkeys_refuses_what_it_cannot_sign(signer: Policy) -> None:
     message = Message(content=PLAIN)
     assert msys.validate.dk.sign(message, None, options(keyfile="/keys/ed.pem")) == 0

@@ -24,11 +24,13 @@ def test_base64_round_trips_and_is_the_standard_one(content: bytes) -> None:
     assert to_bytes(msys.base64.decode(folded)) == content
 
 
+@pytest.mark.row("msys.base64.encode")
 def test_base64_folds_between_lines_only() -> None:
     assert msys.base64.encode("a" * 57, True) == "YWFh" * 19
     assert msys.base64.encode("a" * 58, "yes").count("\r\n") == 1
 
 
+@pytest.mark.row("msys.base64.decode")
 def test_base64_decodes_blanks_and_missing_padding_and_refuses_the_rest() -> None:
     assert msys.base64.decode("Zm\r\n9v \t") == "foo"
     assert msys.base64.decode("Zm8") == "fo"
@@ -57,6 +59,8 @@ def test_quoted_printable_round_trips_in_short_lines(content: bytes) -> None:
     assert to_bytes(msys.qp.decode(text)) == content
 
 
+@pytest.mark.row("msys.qp.decode")
+@pytest.mark.row("msys.qp.encode")
 def test_quoted_printable_keeps_trailing_blanks_and_stuffs_dots_that_wrapping_made() -> None:
     assert msys.qp.encode("a \nb") == "a=20\r\nb"
     wrapped = msys.qp.encode("x" * 75 + ".y", None, True)
@@ -64,6 +68,8 @@ def test_quoted_printable_keeps_trailing_blanks_and_stuffs_dots_that_wrapping_ma
     assert msys.qp.decode("a=zz") == "a=zz"
 
 
+@pytest.mark.row("msys.idn.to_idn")
+@pytest.mark.row("msys.idn.to_utf8")
 def test_idn_both_ways() -> None:
     assert msys.idn.to_idn(u8("bücher.example")) == ("xn--bcher-kva.example", None)
     assert msys.idn.to_utf8("xn--bcher-kva.example") == (u8("bücher.example"), None)
@@ -89,6 +95,7 @@ def test_dumper_writes_lua_source() -> None:
     assert msys.dumper.Dumper(msys.json.new()) == 'return "<json:json>"'
 
 
+@pytest.mark.row("msys.dumper.Dumper")
 def test_dumper_text_runs_in_lua(lua51) -> None:
     table = Table({"a": Table({1: "x\ny", 2: 3}), "b": "\\\0z"})
     assert lua51(
@@ -96,6 +103,7 @@ def test_dumper_text_runs_in_lua(lua51) -> None:
     ) == ("x\ny\t3\t3\n")
 
 
+@pytest.mark.row("msys.parseRFC2822Addresses")
 @pytest.mark.parametrize(
     ("component", "expected"),
     [

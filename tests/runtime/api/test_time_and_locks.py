@@ -24,6 +24,7 @@ def advance(here: Policy, seconds: float) -> None:
     here.enter()
 
 
+@pytest.mark.row("msys.timer.after")
 def test_after_fires_once_and_start_arms_it_again(here: Policy) -> None:
     seen: list[float] = []
     timer = msys.timer.after(1, lambda: seen.append(here.ports.clock.monotonic()), "label")
@@ -39,6 +40,7 @@ def test_after_fires_once_and_start_arms_it_again(here: Policy) -> None:
     assert len(seen) == 2
 
 
+@pytest.mark.row("msys.timer.at")
 def test_at_means_a_moment_and_a_past_one_is_now(here: Policy) -> None:
     seen: list[str] = []
     msys.timer.at(here.ports.clock.now() + 2, lambda: seen.append("later"))
@@ -70,6 +72,7 @@ def test_every_goes_on_until_stopped_also_after_an_error(here: Policy) -> None:
         msys.timer.after(1, None)
 
 
+@pytest.mark.row("msys.timer.every")
 def test_every_leaves_out_turns_while_one_is_running(here: Policy) -> None:
     seen: list[int] = []
     msys.timer.every(1, lambda: seen.append(1))
@@ -97,6 +100,8 @@ def test_timers_of_a_generation_in_preparation_start_with_it() -> None:
         assert here.ports.pools.run_spawned() == 0
 
 
+@pytest.mark.row("msys.asyncOk")
+@pytest.mark.row("msys.sleep")
 def test_sleep_takes_time_and_async_ok_says_what_the_call_says(here: Policy) -> None:
     before = here.ports.clock.now()
     msys.sleep(0.5)
@@ -109,6 +114,8 @@ def test_sleep_takes_time_and_async_ok_says_what_the_call_says(here: Policy) -> 
         msys.sleep(None)
 
 
+@pytest.mark.row("msys.lock")
+@pytest.mark.row("msys.unlock")
 def test_a_lock_left_behind_is_released_and_logged(here: Policy) -> None:
     msys.lock("m")
     with pytest.raises(LuaError, match="already locked by this call"):
@@ -123,6 +130,7 @@ def test_a_lock_left_behind_is_released_and_logged(here: Policy) -> None:
     assert len(here.ports.log.lines) == 1
 
 
+@pytest.mark.row("thread.mutex")
 def test_mutexes_by_kind(here: Policy) -> None:
     for kind in None, msys.thread.MUTEX_NORMAL, msys.thread.MUTEX_ERRORCHECK:
         mutex = msys.thread.mutex(kind)
@@ -235,6 +243,7 @@ def test_run_in_pool_answers_as_pcall_does(here: Policy) -> None:
         msys.runInPool("IO", None)
 
 
+@pytest.mark.row("msys.runInPool")
 def test_fire_and_forget_starts_after_the_callout(here: Policy) -> None:
     seen: list[str] = []
 
@@ -250,6 +259,9 @@ def test_fire_and_forget_starts_after_the_callout(here: Policy) -> None:
     assert "in the background" in here.ports.log.text
 
 
+@pytest.mark.row("msys.threadpool.count")
+@pytest.mark.row("msys.threadpool.find")
+@pytest.mark.row("msys.threadpool.stat")
 def test_threadpool_names_ids_and_figures(here: Policy) -> None:
     pool = msys.threadpool
     assert pool.count() == 8
