@@ -1,4 +1,4 @@
-"""Which tests cover which rows of the catalogue: those marked `@pytest.mark.row("its name")`, read without running them.
+"""Which tests cover which rows of the catalogue: those marked `@pytest.mark.row("its name")`; read, never run.
 
 For the coverage page and for the test that finds a row without one. Needs the tests of a source tree; knows nothing of
 pytest but the mark's name.
