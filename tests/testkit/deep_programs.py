@@ -220,7 +220,7 @@ class DeepMaker:
                 [
                     "tostring({})",
                     "string.format('%s', {})",
-                    "type({})",
+                    "_G.type({})",
                     "(string.gsub({}, {p}, '<%0>'))",
                     "({}):gsub({p}, {{l = 1}}) .. ''",
                 ]
@@ -618,7 +618,7 @@ class DeepMaker:
         events = self.random.sample(_EVENTS, 2)
         for event in events:
             self.say(
-                f"{name}.{event} = function(l, r) return {self.random.choice(['l', 'r', self.any(1), 'type(l) .. type(r)'])} end"
+                f"{name}.{event} = function(l, r) return {self.random.choice(['l', 'r', self.any(1), 'kinds(l, r)'])} end"
             )
         compare = self.random.choice(
             [
@@ -634,7 +634,7 @@ class DeepMaker:
             ]
         )
         result = "'text'" if compare == "__tostring" else self.any(1)
-        self.say(f"{name}.{compare} = function(l, r, v) show(type(l), type(r)) return {result} end")
+        self.say(f"{name}.{compare} = function(l, r, v) show(kinds(l, r)) return {result} end")
         self.say(f"local one, other = setmetatable({{x = 1}}, {name}), setmetatable({{}}, {name})")
         for event in events:
             left, right = self.random.choice(
@@ -722,6 +722,7 @@ function tr(tag, ...) print("tr", tag, select("#", ...)) return ... end
 function two(p, q) return p, q end
 function none() end
 function one_of(v) return v end
+function kinds(l, r) return type(l) .. type(r) end
 function count_to(limit, control) if control < limit then return control + 1, control * 2 end end
 function tried(ok, ...)
   if ok then return ok, ... end
