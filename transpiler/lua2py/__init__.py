@@ -20,6 +20,7 @@ from lua2py.pipeline import (
     analyse,
     compile_for_debug,
     compile_module,
+    explain,
     siblings_of,
     translate,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "analyse",
     "compile_for_debug",
     "compile_module",
+    "explain",
     "load_module",
     "siblings_of",
     "translate",

@@ -14,6 +14,7 @@ from lua2py.collector import collector_waits
 from lua2py.depth import deep_recursion
 from lua2py.diagnostics import ERROR, Diagnostic
 from lua2py.emit import emit
+from lua2py.explain import Fallback, fallbacks
 from lua2py.facts.gather import gather, metamethods, uses_environment
 from lua2py.facts.paths import Paths, known_packages
 from lua2py.facts.store import Siblings
@@ -170,6 +171,19 @@ def _translated(analysis: Analysis, chunk: Chunk, siblings: Siblings, name: str)
             globals_written=analysis.globals_written,
             relocation=emitted.relocation,
         )
+
+
+def explain(
+    given: SourceFile | Analysis, *, std: str = "thr", siblings: Siblings | None = None
+) -> list[Fallback]:
+    """Why each helper of the module stands where plain Python could: none for a file that does not compile."""
+    analysis = given if isinstance(given, Analysis) else analyse(given, std=std)
+    if analysis.chunk is None:
+        return []
+    with deep_recursion():
+        facts = gather(analysis.chunk, siblings or _shared_only(analysis, None))
+        ctx, body = lower_chunk(facts, analysis.source.path, analysis.std)
+        return fallbacks(ctx, body, analysis.source)
 
 
 def _shared_only(analysis: Analysis, shared: frozenset[str] | None) -> Siblings:
