@@ -6,16 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from moonpost.app.custom_logs import custom_log, custom_nodes
 from moonpost.app.starting import writing
 from moonpost.config.model import Config
 from moonpost.observe.logs import HEARTBEAT_S, LogFile, MailLogs, TroubleLogs
+from moonpost.queue.journal import Everybody, Journal
+
+KINDS = {  # lines of the main log -> the option of ec_logger that may switch them off
+    "R": "log_receptions",
+    "D": "log_deliveries",
+    "T": "log_transient_failures",
+    "P": "log_permanent_failures",
+}
 
 
 @dataclass(slots=True)
 class Logs:
     """Every log file of the server."""
 
-    mail: MailLogs
+    mail: Journal  # all that are told of mail
+    main: MailLogs
     troubles: TroubleLogs
     events: LogFile | None
     files: list[LogFile]
@@ -34,7 +44,7 @@ class Logs:
             file.close()
 
     def heartbeat(self, at: float) -> None:
-        self.mail.heartbeat(at)
+        self.main.heartbeat(at)
         self.troubles.heartbeat(at)
 
 
@@ -55,19 +65,28 @@ def open_logs(
     ec = config.module("ec_logger") or {}
     bounce = config.module("bounce_logger") or {}
     main = file(ec.get("mainlog"), ec.get("mainlog_mode", 0o644))
-    reject = file(ec.get("rejectlog"), ec.get("rejectlog_mode", 0o644))
-    panic = file(ec.get("paniclog"), ec.get("paniclog_mode", 0o644))
+    reject = panic = None
+    if ec.get("log_rejections", True):
+        reject = file(ec.get("rejectlog"), ec.get("rejectlog_mode", 0o644))
+    if ec.get("log_errors", True):
+        panic = file(ec.get("paniclog"), ec.get("paniclog_mode", 0o644))
     bounces = file(bounce.get("bouncelog"), bounce.get("bouncelog_mode", 0o644))
     events = file(config.option("event_log"), 0o644)
+    mail = MailLogs(
+        main,
+        bounces,
+        classify=classify,
+        log_transient_failures=bool(bounce.get("log_transient_failures", True)),
+        kinds="".join(kind for kind, option in KINDS.items() if ec.get(option, True)),
+        inband=bool(bounce.get("log_inband_bounces", True)),
+        out_of_band=bool(bounce.get("log_outofband_bounces", True)),
+        hires=bool(config.option("log_hires_timestamp")),
+    )
+    custom = [custom_log(node, ec.get("mainlog"), file, classify) for node in custom_nodes(config)]
     return Logs(
-        mail=MailLogs(
-            main,
-            bounces,
-            classify=classify,
-            log_transient_failures=bool(bounce.get("log_transient_failures", True)),
-            hires=bool(config.option("log_hires_timestamp")),
-        ),
-        troubles=TroubleLogs(panic, reject, now),
+        mail=Everybody(mail, *custom),
+        main=mail,
+        troubles=TroubleLogs(panic, reject, now, [log.rejected for log in custom]),
         events=events,
         files=files,
         heartbeat_s=float(ec.get("heartbeat") or HEARTBEAT_S),

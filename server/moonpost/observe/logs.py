@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from moonpost.observe import formats
-from moonpost.outbound.answers import Outcome
+from moonpost.outbound.answers import Fate, Outcome, Stage
 from moonpost.queue.journal import Attempt
 from moonpost.spool.record import Record
 
@@ -102,9 +102,14 @@ class MailLogs:
         *,
         classify: Callable[[str, str], int] = lambda _text, _domain: UNDETERMINED,
         log_transient_failures: bool = True,
+        kinds: str = "RDTP",
+        inband: bool = True,
+        out_of_band: bool = True,
         hires: bool = False,
     ) -> None:
+        """kinds: which lines the main log has. inband, out_of_band: which failures the bounce log has."""
         self._main, self._bounces = mainlog, bouncelog
+        self._kinds, self._inband, self._out_of_band = frozenset(kinds), inband, out_of_band
         self._classify = classify
         self._log_transient = log_transient_failures
         self._hires = hires
@@ -112,11 +117,11 @@ class MailLogs:
     def received(
         self, record: Record, at: float, generation: int = 0, decided_by: str = ""
     ) -> None:
-        if self._main is not None:
+        if self._main is not None and "R" in self._kinds:
             self._main.write(formats.reception(record, at, self._hires))
 
     def delivered(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:
-        if self._main is not None:
+        if self._main is not None and "D" in self._kinds:
             self._main.write(formats.delivery(record, attempt, self._hires))
 
     def deferred(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:
@@ -126,7 +131,16 @@ class MailLogs:
 
     def failed(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:
         self._failure("P", record, attempt, outcome)
-        self._bounce("B", record, attempt, outcome)
+        if self._inband:
+            self._bounce("B", record, attempt, outcome)
+
+    def bounced_later(self, record: Record, code: int, description: str, at: float) -> None:
+        """A bounce came in as mail. record: the message that it is about, as far as that is known."""
+        if self._bounces is not None and self._out_of_band:
+            text = f"550 [internal] [oob] {description}"
+            outcome = Outcome(Fate.FAILED, 550, text, Stage.OUT_OF_BAND)
+            attempt = Attempt(at, record.conn_id, record.peer)
+            self._bounces.write(formats.bounce("B", record, attempt, outcome, code, self._hires))
 
     def heartbeat(self, at: float) -> None:
         """A line that shows a quiet log to be alive; every HEARTBEAT_S."""
@@ -135,7 +149,7 @@ class MailLogs:
                 file.write(formats.heartbeat(at, self._hires))
 
     def _failure(self, kind: str, record: Record, attempt: Attempt, outcome: Outcome) -> None:
-        if self._main is not None:
+        if self._main is not None and kind in self._kinds:
             self._main.write(formats.failure(kind, record, attempt, outcome, self._hires))
 
     def _bounce(self, kind: str, record: Record, attempt: Attempt, outcome: Outcome) -> None:
@@ -153,8 +167,10 @@ class TroubleLogs:
         paniclog: LogFile | None,
         rejectlog: LogFile | None,
         now: Callable[[], float],
+        also: Sequence[Callable[[Any, int, str, float], None]] = (),
     ) -> None:
-        self._panic, self._reject, self._now = paniclog, rejectlog, now
+        """also: who else is told of what was refused."""
+        self._panic, self._reject, self._now, self._also = paniclog, rejectlog, now, also
 
     def panic(self, module: str, text: str, level: str = "error") -> None:
         """One line of the panic log. level: for the process's own log."""
@@ -170,6 +186,8 @@ class TroubleLogs:
 
     def reject(self, session: Any, code: int, text: str) -> None:
         """One line of the reject log. session: what receiving calls a Refusal."""
+        for tell in self._also:
+            tell(session, code, text, self._now())
         if self._reject is None:
             return
         self._reject.write(
