@@ -318,6 +318,11 @@ FUNCTION = "function(self, msg) return 0 end"
         ("local m = make() msys.registerModule('p', m)", []),
         ("local m = {} function m.validate_data(msg, ac) return 0 end msys.registerModule('p', m)", ["1:L407 msg"]),
         ("local m = {} function m.validate_data(self, msg) return 0 end msys.registerModule('p', m)", []),
+        ("local m = {} function m:validate_mailfrom(msg, str, ac, vctx) vctx:set_code(1, '') return 0 end "
+         "msys.registerModule('p', m)", ["1:L411 vctx"]),
+        ("local m = {} function m:validate_mailfrom(str, ac, vctx, more) return 0 end msys.registerModule('p', m)", []),
+        ("local m = {} function m.validate_mailfrom(self, str, ac, vctx) vctx:set_code(1, '') return 0 end "
+         "msys.registerModule('p', m)", []),
         ("local m = {} function m:validate_data() return 0 end\nfunction m:validate_data() return 0 end "
          "msys.registerModule('p', m)", ["1:L409 validate_data"]),
     ],

@@ -30,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     verdicts.verdicts,
     modules.modules,
     modules.without_self,
+    modules.never_passed,
     modules.defined_twice,
     modules.undeclared_globals,
 )

@@ -79,6 +79,19 @@ def without_self(subject: Subject) -> Iterator[Diagnostic]:
             yield subject.found("L407", params[0], name=hook.callout.name, param=params[0].id)
 
 
+def never_passed(subject: Subject) -> Iterator[Diagnostic]:
+    """L411: a callout uses a parameter beyond those that the server passes: it is always nil."""
+    for hook in subject.hooks:
+        passed = hook.callout.arguments
+        params = hook.function.params[1 + len(passed) :]
+        used = [param for param in params if subject.scopes.of(param).reads]
+        if used and hook.callout.name in callouts():
+            names = ", ".join(["self", *passed])
+            yield subject.found(
+                "L411", used[0], name=hook.callout.name, param=used[0].id, passed=names
+            )
+
+
 def defined_twice(subject: Subject) -> Iterator[Diagnostic]:
     """L409: a callout defined again: only the last one runs."""
     for (_, key), stored in subject.members.items():
