@@ -58,12 +58,17 @@ def registerControl(prefix: str, closure: Any) -> None:
     environment().commands[word] = check_function("registerControl", 2, closure)
 
 
-@documented("msys.registerAuth", assumed="an error inside a method counts as EC_AUTH_ERROR")
+@documented(
+    "msys.registerAuth",
+    assumed="an error inside a method counts as EC_AUTH_ERROR; CRAM-MD5 asks a method of ours, clearPassword",
+)
 def registerAuth(schemename: str, authtable: Table) -> None:
     """Offer an authentication scheme, used as `uri = "schemename://…"` of a listener.
 
-    authtable: `authenticate(self, filename, params, username, password)`, `enumGroups(self, username)`,
-    `queryGroups(self)`, each optional. The same name again replaces. Source: lua.ref.msys.registerAuth.
+    authtable: `authenticate(self, filename, params, username, password)` for PLAIN and LOGIN,
+    `clearPassword(self, filename, params, username)` for CRAM-MD5: the password on file, nil for nobody;
+    `enumGroups(self, username)`, `queryGroups(self)`; each optional. The same name again replaces.
+    Source: lua.ref.msys.registerAuth.
     """
     scheme = check_string("registerAuth", 1, schemename)
     environment().auth_schemes[scheme] = check_table("registerAuth", 2, authtable)

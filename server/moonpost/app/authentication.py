@@ -2,10 +2,13 @@
 
 A listener names the scheme: `AuthLoginParameters = [ uri = "directory://staff" ]`. Its `authenticate` runs as policy
 and may wait. A scheme that nobody registered, and one that fails, is our fault: the client hears 454 and may try again.
+CRAM-MD5 never sends a password, so a scheme for it has a function of its own, `clearPassword`, which gives the one that
+is on file.
 """
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable, Mapping
 from inspect import isawaitable
 from typing import Any
@@ -17,11 +20,16 @@ from moonpost.policy.generation import Generation
 from moonpost.policy.host import Host
 from msys.constants import EC_AUTH_ERROR, EC_AUTH_OK
 from msys.lua import Table, first
-from msys.lua.bytestr import to_str
+from msys.lua.bytestr import to_bytes, to_str
 from msys.lua.environment import enter
 from msys.ports import Call, PolicyLimit, Ports, enter_call
 
-OPTIONS = {"PLAIN": "authplainparameters", "LOGIN": "authloginparameters"}
+CRAM_MD5 = "CRAM-MD5"
+OPTIONS = {
+    "PLAIN": "authplainparameters",
+    "LOGIN": "authloginparameters",
+    CRAM_MD5: "authcrammd5parameters",
+}
 
 
 class NotChecked(Exception):
@@ -52,22 +60,22 @@ class SchemeAuthenticator:
         scheme, _, rest = str(parameters.get("uri", "")).partition("://")
         generation = self._host.current()
         table = generation.environment.auth_schemes.get(scheme)
-        function = table["authenticate"] if table is not None else None
+        challenged = credentials.mechanism == CRAM_MD5
+        needed = "clearPassword" if challenged else "authenticate"
+        function = table[needed] if table is not None else None
         if function is None:
             raise NotChecked(
-                f"authentication scheme '{scheme}' is not registered; a script's init must call "
-                f"msys.registerAuth('{scheme}', ...) with a table that has authenticate"
+                f"authentication scheme '{scheme}' cannot check {credentials.mechanism}; a script's init must call "
+                f"msys.registerAuth('{scheme}', ...) with a table that has {needed}"
             )
-        args = (
-            table,
-            to_str(rest.encode()),
-            _table(parameters),
-            to_str(credentials.user),
-            to_str(credentials.password),
-        )
+        args = [table, to_str(rest.encode()), _table(parameters), to_str(credentials.user)]
+        if not challenged:
+            args.append(to_str(credentials.password))
         answer = await self._run(generation, lambda: first(function(*args)))
-        if answer == EC_AUTH_ERROR:
+        if answer == EC_AUTH_ERROR and not isinstance(answer, bool):
             raise NotChecked(f"authentication scheme '{scheme}' answered EC_AUTH_ERROR")
+        if challenged:
+            return isinstance(answer, str) and answers(credentials.password, to_bytes(answer))
         return bool(answer == EC_AUTH_OK)
 
     async def _run(self, generation: Generation, function: Callable[[], Any]) -> Any:
@@ -88,6 +96,13 @@ class SchemeAuthenticator:
             raise NotChecked(blame.of_limit(limit, "", "authenticate").text) from None
         finally:
             generation.release()
+
+
+def answers(presented: bytes, password: bytes) -> bool:
+    """Whether `challenge digest` is the answer of somebody who knows the password (RFC 2195)."""
+    challenge, _, digest = presented.rpartition(b" ")
+    wanted = hmac.new(password, challenge, "md5").hexdigest().encode("ascii")
+    return hmac.compare_digest(digest.lower(), wanted)
 
 
 def _table(parameters: Mapping[str, str]) -> Table:

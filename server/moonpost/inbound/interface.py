@@ -59,7 +59,10 @@ class Book(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a client presented with AUTH PLAIN or LOGIN. Bytes, as they came."""
+    """What a client presented with AUTH. Bytes, as they came.
+
+    For CRAM-MD5 the password is our challenge, a blank, and the client's answer in hexadecimal digits.
+    """
 
     mechanism: str
     user: bytes

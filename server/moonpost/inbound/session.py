@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from secrets import token_hex
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword, Session, _AuthMechAttr
@@ -280,7 +281,7 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         self.envelope = self._create_envelope()
         self._auth_require_tls = False  # decided already
         self._auth_methods = {
-            name: _AuthMechAttr(getattr(self, f"auth_{name}"), True)
+            name: _AuthMechAttr(getattr(self, f"auth_{name.replace('-', '_')}"), True)
             for name in state.options.mechanisms
         }
         self._authenticator = self._presented
@@ -292,6 +293,17 @@ class SmtpSession(Driving, SMTP, asyncio.BufferedProtocol):
         finally:
             self._reader = None
         return self._credentials
+
+    async def auth_CRAM_MD5(self, _server: Any, _args: list[str]) -> AuthResult:
+        """RFC 2195. In place of a password stand our challenge, a blank, and what the client made of it."""
+        assert self.machine is not None
+        host = self.machine.state.options.hostname
+        challenge = f"<{token_hex(16)}.{int(self.service.now())}@{host}>".encode("ascii", "replace")
+        answer = await self.challenge_auth(challenge)
+        if not isinstance(answer, bytes):
+            return AuthResult(success=False)  # told already
+        user, _, digest = answer.rpartition(b" ")
+        return self._authenticate("CRAM-MD5", LoginPassword(user, challenge + b" " + digest))
 
     def _presented(
         self, _server: Any, _session: Any, _envelope: Any, mechanism: str, data: LoginPassword

@@ -16,7 +16,7 @@ Network = IPv4Network | IPv6Network
 EXTENSIONS = ("SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "CHUNKING", "STARTTLS")
 XCLIENT_ATTRIBUTES = ("NAME", "ADDR", "PORT", "PROTO", "HELO", "LOGIN", "DESTADDR", "DESTPORT")
 TRUSTED_EXTENSIONS = ("XCLIENT", "XREMOTEIP", "XSETCONTEXT", "XDUMPCONTEXT", "XAGE")
-MECHANISMS = ("PLAIN", "LOGIN")  # of AUTH, in the order of preference
+MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5")  # of AUTH, in the order of preference
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import signal
 import smtplib
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,7 @@ ESMTP_Listener {
   Enable_Authentication = true
   AuthLoginParameters = [ uri = "directory://staff" ]
   AuthPlainParameters = [ uri = "directory://staff" ]
+  AuthCramMD5Parameters = [ uri = "directory://staff" ]
   Listen "127.0.0.1:0" {}
 }
 ec_logger { paniclog = "panic.ec" }
@@ -31,14 +33,19 @@ scriptlet "scriptlet" {
 SCRIPT = """
 require("msys.core")
 local directory = {}
+local passwords = { ann = "gr\\xc3\\xbcn", eva = "green" }
 function directory:authenticate(filename, params, username, password)
   if username == "broken" then error("no directory today") end
   msys.sleep(0.01)
-  local passwords = { ann = "gr\\xc3\\xbcn", eva = "green" }
   if filename == "staff" and passwords[username] == password then
     return msys.core.EC_AUTH_OK
   end
   return msys.core.EC_AUTH_FAIL
+end
+function directory:clearPassword(filename, params, username)
+  if username == "broken" then error("no directory today") end
+  msys.sleep(0.01)
+  return filename == "staff" and passwords[username] or nil
 end
 local mod = {}
 function mod:init()
@@ -75,7 +82,7 @@ def connect(port: int) -> smtplib.SMTP:
 
 
 @pytest.mark.row("msys.registerAuth")
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_good_credentials_may_relay(port: int, mechanism: str) -> None:
     with connect(port) as client:
         assert client.mail("ann@example.test")[0] == 250
@@ -83,7 +90,12 @@ def test_good_credentials_may_relay(port: int, mechanism: str) -> None:
         client.rset()
         client.esmtp_features["auth"] = mechanism
         client.user, client.password = "eva", "green"
-        assert client.auth(mechanism, getattr(client, f"auth_{mechanism.lower()}"))[0] == 235
+        assert (
+            client.auth(mechanism, getattr(client, f"auth_{mechanism.lower().replace('-', '_')}"))[
+                0
+            ]
+            == 235
+        )
         assert client.mail("ann@example.test")[0] == 250
         assert client.rcpt("bob@elsewhere.example")[0] == 250
 
@@ -91,6 +103,17 @@ def test_good_credentials_may_relay(port: int, mechanism: str) -> None:
 def test_bad_credentials_may_not(port: int) -> None:
     with connect(port) as client, pytest.raises(smtplib.SMTPAuthenticationError, match="535"):
         client.login("ann", "guess")
+
+
+@pytest.mark.parametrize("answer", ["YW5uIDA=", "YW5u", "IA==", "YW5uIA=="])
+def test_wrong_answers_to_a_challenge_may_not(port: int, answer: str) -> None:
+    with connect(port) as client:
+        code, challenge = client.docmd("AUTH", "CRAM-MD5")
+        assert code == 334
+        assert b64decode(challenge).endswith(b">")
+        assert client.docmd(answer)[0] == 535
+        assert client.docmd("AUTH", "CRAM-MD5")[1] != challenge
+        assert client.docmd("*")[0] == 501
 
 
 def test_a_scheme_that_fails_is_our_fault_and_not_the_clients(port: int) -> None:
@@ -101,7 +124,7 @@ def test_a_scheme_that_fails_is_our_fault_and_not_the_clients(port: int) -> None
 
 
 @pytest.mark.skipif(shutil.which("swaks") is None, reason="swaks is not installed")
-@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_swaks_authenticates(port: int, mechanism: str) -> None:
     who = ["--auth", mechanism, "--auth-user", "ann", "--auth-password", "grün"]
     rest = ["--to", "bob@elsewhere.example", "--quit-after", "RCPT"]

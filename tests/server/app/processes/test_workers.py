@@ -10,8 +10,6 @@ import smtplib
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from moonpost.testing.serving import Serving
 from moonpost.testing.stage import BackgroundSink
 from testkit.load import Load, names_of
