@@ -4,6 +4,8 @@ from __future__ import annotations
 
 ENOUGH = 1 - 1e-9  # an event is allowed from here on; less than 1 by what adding fractions loses
 
+SHORTEST_S = 0.001  # chosen: a clock that counts from 1970 cannot tell much less apart
+
 
 class Throttle:
     """So many events in so many seconds; a bucket that refills steadily."""
@@ -19,7 +21,9 @@ class Throttle:
         if self._seen_at is not None:
             self._level = min(count, self._level + max(0.0, now - self._seen_at) * count / seconds)
         self._seen_at = now
-        return 0.0 if self._level >= ENOUGH else (1 - self._level) * seconds / count
+        if self._level >= ENOUGH:
+            return 0.0
+        return max((1 - self._level) * seconds / count, SHORTEST_S)
 
     def spend(self, now: float, events: int = 1) -> None:
         """Count events, whether they are allowed or not."""
