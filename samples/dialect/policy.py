@@ -20,7 +20,7 @@ def validate_data(
 ) -> int:
     flags = 0
     priority = msg.header("X-Priority")[1]
-    if priority is not None and string.sub(priority, 1, 1) == "1":
+    if priority is not None and priority[:1] == "1":
         flags |= URGENT
     if _EXAMPLE_TEST.matches(msg.mailfrom()):
         flags |= INTERNAL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msys
 from msys.lua import Pattern, Table, tostring
 
-_PATTERN = Pattern("^(%d+)%.(%d+)%.(%d+)%.(%d+)$")
+_DIGITS = Pattern("^(%d+)%.(%d+)%.(%d+)%.(%d+)$")
 _IP = Pattern("^([%d%.]+):%d+$")
 
 # Refuses clients that a DNS block list names, and tells them why.
@@ -16,7 +16,7 @@ ZONE = "bl.example.test"
 
 
 def reversed(ip: str) -> str | None:
-    a, b, c, d = _PATTERN.match(ip)
+    a, b, c, d = _DIGITS.match(ip)
     if a is not None:
         return f"{d}.{c}.{b}.{a}.{ZONE}"
     return None  # not an IPv4 address

@@ -26,6 +26,17 @@ What = str | list[str]
 NESTED_LOOPS = 20  # CPython's limit on loops inside each other in one function
 
 _CLASS = re.compile(r"%.|\[[^\]]*\]")  # of a Lua pattern: what stands for other characters
+_CLASSES = {
+    "a": "letters",
+    "c": "control",
+    "d": "digits",
+    "l": "lower",
+    "p": "punctuation",
+    "s": "blanks",
+    "u": "upper",
+    "w": "word",
+    "x": "hexadecimal",
+}
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]{2,}")
 
 
@@ -256,8 +267,17 @@ class Context:
     def pattern(self, text: str) -> ast.expr:
         """The hoisted `Pattern` of a literal Lua pattern."""
         if text not in self.patterns:
-            near = self.hint or "_".join(_WORD.findall(_CLASS.sub(" ", text))[:3])
+            near = self.hint or _spoken(text)
             name = "_" + (from_text(near, "pattern") if near else "pattern").strip("_").upper()
             self.patterns[text] = free(name, self.names.module)
             self.names.module.add(self.patterns[text])
         return build.name(self.patterns[text])
+
+
+def _spoken(pattern: str) -> str:
+    """A Lua pattern in words: those that it spells, or else the classes of characters that it looks for."""
+    words = _WORD.findall(_CLASS.sub(" ", pattern))
+    if not words:
+        letters = [found[1].lower() for found in re.findall(r"%[a-zA-Z]", pattern)]
+        words = list(dict.fromkeys(_CLASSES[letter] for letter in letters if letter in _CLASSES))
+    return "_".join(words[:3])

@@ -56,6 +56,8 @@ def tonumber(value: Any = ABSENT, base: Any = None, *_: Any) -> int | float | No
     if base is None or base is ABSENT:
         if value.__class__ is str:
             return parse_number(value)
+        if value is None:
+            return None
         return to_number(any_arg(value, 1, "tonumber"))
     radix = int_arg(base, 2, "tonumber")
     if radix == 10:

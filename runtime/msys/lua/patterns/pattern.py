@@ -32,11 +32,16 @@ class Pattern:
         "_body",
         "_plain",
         "_positions",
+        "_replace",
         "_search",
         "_translated",
         "captures",
+        "match",
         "text",
     )
+
+    match: Callable[..., Any]
+    """The captures, or the whole match: bare when it is one value; as many nils when it is not found."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -48,11 +53,17 @@ class Pattern:
         self._positions = False
         self.captures = 0
         self._search: Callable[..., Any] | None = None
+        self._replace: Callable[..., Any] | None = None  # where Python replaces as Lua does
         if self._translated is not None:
             regex = self._translated.regex
             self.captures = regex.groups
             self._positions = any(self._translated.positions)
             self._search = regex.match if self._anchored else regex.search
+            if not (self._translated.can_be_empty or self._anchored or self._positions):
+                self._replace = regex.sub
+        self.match = self._match
+        if self._search is not None and not self._positions:
+            self.match = _matching(self._search, self.captures)
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
@@ -127,15 +138,8 @@ class Pattern:
         hit = self.hit(text, start)
         return None if hit is None else (hit[0] + 1, hit[1], *finished(hit[2]))
 
-    def match(self, text: str, init: int = 1) -> Any:
-        """The captures, or the whole match: bare when it is one value; as many nils when it is not found."""
-        if text.__class__ is not str:
-            text = string_arg(text, 1, "match")
-        if self._search is not None and not self._positions:
-            found = self._search(text, 0 if init == 1 else begin(text, init))
-            if self.captures > 1:
-                return (None,) * self.captures if found is None else found.groups()
-            return None if found is None else found[self.captures]
+    def _match(self, text: str, init: int = 1) -> Any:
+        """`match` of a pattern that Python's `re` can't do alone."""
         result = self.match_values(text, init)
         return (None,) * self.captures if result is None and self.captures > 1 else result
 
@@ -230,7 +234,31 @@ class Pattern:
 
     def sub(self, text: str, replacement: Any, limit: int | None = None) -> str:
         """The first result of `gsub`."""
+        if self._replace is not None and limit is None:
+            if replacement.__class__ is not str:
+                return self._replace(by_match(replacement, self.captures), text)  # type: ignore[no-any-return]
+            if "%" not in replacement and "\\" not in replacement:
+                return self._replace(replacement, text)  # type: ignore[no-any-return]
         return self.gsub(text, replacement, limit)[0]
+
+
+def _matching(search: Callable[..., Any], captures: int) -> Callable[..., Any]:
+    """`match` of a pattern that Python's `re` does alone: a function of its own, because policy lives on it."""
+    nothing = (None,) * captures
+
+    def several(text: str, init: int = 1) -> Any:
+        if text.__class__ is not str:
+            text = string_arg(text, 1, "match")
+        found = search(text) if init == 1 else search(text, begin(text, init))
+        return nothing if found is None else found.groups()
+
+    def one(text: str, init: int = 1) -> Any:
+        if text.__class__ is not str:
+            text = string_arg(text, 1, "match")
+        found = search(text) if init == 1 else search(text, begin(text, init))
+        return None if found is None else found[captures]
+
+    return several if captures > 1 else one
 
 
 def begin(text: str, init: int) -> int:

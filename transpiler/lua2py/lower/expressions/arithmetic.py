@@ -78,10 +78,10 @@ def _accumulates(ctx: Context, node: tree.Binary) -> bool:
     """Whether an operand may be a product of earlier turns, so that products could grow past 2^53."""
     scopes = ctx.facts.scopes
     for side in (node.left, node.right):
-        if not isinstance(side, tree.Name):
-            if not isinstance(side, tree.Number) and not ctx.kind(side).within(kinds.SMALL):
-                return True
+        if isinstance(side, tree.Number) or ctx.kind(side).settled.within(kinds.SMALL):
             continue
+        if not isinstance(side, tree.Name):
+            return True
         symbol = scopes.of(side)
         if any(
             scopes.loop_of[write] is not None or scopes.owner_of[write] is not symbol.owner

@@ -101,8 +101,12 @@ def returned_value(ctx: Context, node: tree.Call | tree.Invoke) -> ast.expr:
 
 def make(ctx: Context, node: tree.Call | tree.Invoke, spread: bool = False) -> Made:
     """The call itself. spread: all its results are wanted, whatever their number."""
-    made = _invoke(ctx, node, spread) if isinstance(node, tree.Invoke) else _call(ctx, node, spread)
-    return made
+    from lua2py.lower.stdlib import strings
+
+    part = strings.sliced(ctx, node)
+    if part is not None:
+        return Made(part, 1)
+    return _invoke(ctx, node, spread) if isinstance(node, tree.Invoke) else _call(ctx, node, spread)
 
 
 # --- plain calls -----------------------------------------------------------------------------------------------

@@ -76,6 +76,8 @@ def _is_text(ctx: Context, node: tree.Expr, subject: tree.Expr, name: str) -> bo
 def _asked(ctx: Context, node: tree.Expr, use: _Use, method: str) -> ast.expr:
     """`_PATTERN.method(subject, …)`."""
     ctx.imports.add("Pattern")
+    if use.name == "gsub":
+        ctx.hint = ""  # what comes out of it is not what the pattern finds
     function = build.attribute(ctx.pattern(use.pattern), method)
     args = [ctx.value(use.subject), *(ctx.value(arg) for arg in use.rest)]
     what = f"method '{use.name}'" if isinstance(node, tree.Invoke) else ""
