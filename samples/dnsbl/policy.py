@@ -30,7 +30,9 @@ def validate_connect(self: msys.Session, ac: msys.Accept, vctx: msys.ValidationC
     found, err = msys.dnsLookup(name, "A")
     if found is not None:
         why = msys.dnsLookup(name, "TXT")[0]
-        text = value if (value := why and why[1]) is not None else f"listed by {ZONE}"
+        text = why and why[1]
+        if text is None:
+            text = f"listed by {ZONE}"
         vctx.set(msys.core.VCTX_CONN, "dnsbl", found[1])
         vctx.disconnect(550, f"5.7.1 {text}")
         return msys.core.VALIDATE_DONE

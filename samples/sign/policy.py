@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msys
-from msys.lua import Pattern, Table, table_of
+from msys.lua import Pattern, Table
 
 _DOMAIN = Pattern("@([^@]+)$")
 
@@ -19,7 +19,7 @@ def core_final_validation(
 ) -> None:
     domain = _DOMAIN.capture(msg.mailfrom())
     if domain == SIGNED_DOMAIN:
-        msys.validate.opendkim.sign(msg, vctx, table_of({
+        msys.validate.opendkim.sign(msg, vctx, Table({
             "signing_domain": domain,
             "selector": "mail",
             "header_canon": "relaxed",

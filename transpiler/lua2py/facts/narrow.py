@@ -52,6 +52,9 @@ def _narrow(facts: Facts, test: tree.Expr, env: Env, holds: bool) -> None:
             same = (op == "==") == holds
             _compare(facts, left, right, env, same)
             _compare(facts, right, left, env, same)
+            if same:
+                _equal(facts, left, right, env)
+                _equal(facts, right, left, env)
 
 
 def _either(facts: Facts, left: tree.Expr, right: tree.Expr, env: Env, holds: bool) -> None:
@@ -77,6 +80,13 @@ def _compare(facts: Facts, side: tree.Expr, other: tree.Expr, env: Env, same: bo
             if word in _TYPES and facts.paths.function(function) == "type":
                 kind = _TYPES[word]
                 _keep(facts, name, env, kind if same else kinds.ANY.without(kind))
+
+
+def _equal(facts: Facts, side: tree.Expr, other: tree.Expr, env: Env) -> None:
+    """Equal values are of one type."""
+    kind = facts.kinds.get(other, kinds.NOTHING)
+    if isinstance(side, tree.Name) and kind.bits:
+        _keep(facts, side, env, kind | kinds.NUMBER if kind.meets(kinds.NUMBER) else kind)
 
 
 def _keep(facts: Facts, name: tree.Name, env: Env, kind: Kind) -> None:

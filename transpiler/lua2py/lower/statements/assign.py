@@ -63,7 +63,56 @@ def _one_local(ctx: Context, symbol: Symbol, value: tree.Expr) -> list[ast.stmt]
     values = exactly(ctx, [value], 1)
     ctx.hint = ""
     assert isinstance(values, list)
-    return declare(ctx, symbol, values[0])
+    fallback = _fallback(values[0])
+    if fallback is None or symbol in ctx.names.boxed or not _keeps_type(ctx, value):
+        return declare(ctx, symbol, values[0])
+    first, absent, second = fallback
+    name = ctx.python_name(symbol)
+    for part in ast.walk(absent):
+        if isinstance(part, ast.Name):
+            part.id = name
+    filled = build.assign(build.stored(name), second)
+    return [*declare(ctx, symbol, first), ast.If(test=absent, body=[filled], orelse=[])]
+
+
+def _keeps_type(ctx: Context, value: tree.Expr) -> bool:
+    """Whether the type checker takes the right side of an `or` for what the left side may be."""
+    if not isinstance(value, tree.Binary):
+        return False
+    left, right = ctx.kind(value.left), ctx.kind(value.right)
+    return right.within(left) or left.soft or annotation(left) == "Any"
+
+
+def _fallback(value: ast.expr) -> tuple[ast.expr, ast.expr, ast.expr] | None:
+    """`v if (v := first) is not None else second` as the parts of two statements: the first value, the test that
+    there is none, and the second value.
+    """
+    match value:
+        case ast.IfExp(
+            test=ast.Compare(
+                left=ast.NamedExpr(target=named, value=first), ops=[ast.IsNot()] as ops
+            ),
+            body=ast.Name(id=kept),
+            orelse=second,
+        ) if kept == named.id:
+            test = ast.Compare(build.name(kept), ops, value.test.comparators)
+            return first, build.negated(test), second
+        case ast.IfExp(
+            test=ast.BoolOp(
+                op=ast.And(),
+                values=[
+                    ast.Compare(
+                        left=ast.NamedExpr(target=named, value=first), ops=ops, comparators=[none]
+                    ),
+                    ast.Compare() as other,
+                ],
+            ),
+            body=ast.Name(id=kept),
+            orelse=second,
+        ) if kept == named.id:
+            both = build.both(ast.And(), ast.Compare(build.name(kept), ops, [none]), other)
+            return first, build.negated(both), second
+    return None
 
 
 def _alias(ctx: Context, symbol: Symbol, path: tuple[str, ...], value: tree.Expr) -> list[ast.stmt]:
