@@ -12,10 +12,11 @@ from typing import Any
 
 from msys.constants import VALIDATE_CONT
 from msys.lua import Table
+from msys.lua.bytestr import to_bytes
 from msys.lua.environment import BUILT_IN, Registration
-from msys.message import Message
+from msys.message import Message, fields
 from msys.running import host_name
-from msys.validate import dkim, reflection, sender
+from msys.validate import dk_verifying, dkim, reflection, sender
 from msys.validate.results import add_results, drop_forged
 from msys.validate.verifying import Signature
 
@@ -42,6 +43,22 @@ def dkim_validate(options: Options) -> Callouts:
     return {"validate_data": validate_data}
 
 
+def dk_validate(options: Options) -> Callouts:
+    """Check the DomainKeys signature: `dk_status`, and `DomainKey-Status` in place of what came with the mail."""
+
+    def validate_data(message: Message, accept: Any, vctx: Any) -> None:
+        status = dk_verifying.verify(message)
+        block = fields.without(message.header_block, b"DomainKey-Status")
+        if status is not None:
+            vctx.mess["dk_status"] = status
+            word = status.partition(" ")[0]
+            block = fields.with_first(block, to_bytes(f"DomainKey-Status: {word}\r\n"))
+        if block is not message.header_block:
+            message._set_head(block, structural=False)
+
+    return {"validate_data": validate_data}
+
+
 def clause(signature: Signature) -> str:
     """What Authentication-Results says of one signature (RFC 8601 section 2.7.1)."""
     word = dkim.outcome(signature).name.lower()
@@ -54,7 +71,8 @@ def clause(signature: Signature) -> str:
 
 
 MODULES: dict[str, Callable[[Options], Callouts]] = {
-    "dkim_validate": dkim_validate,  # first: what the others write would stand above what is signed
+    "dk_validate": dk_validate,  # covers every field below its signature
+    "dkim_validate": dkim_validate,  # before the others: what the others write would stand above what is signed
     "spf_v1": sender.spf_v1,
     "senderid": sender.senderid,
 }

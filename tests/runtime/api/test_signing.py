@@ -18,7 +18,10 @@ import msys
 from msys.lua import LuaError, Table
 from msys.message import Message
 from msys.opendkim import dkim as lib
+from msys.ports import PortError
 from msys.testing.policy import Policy
+from msys.validate.automatic import registrations
+from msys.vctx import ValidationContext
 
 DOMAIN, SELECTOR = "example.test", "s1"
 NAME = f"{SELECTOR}._domainkey.{DOMAIN}"
@@ -426,3 +429,101 @@ def test_domainkeys_refuses_what_it_cannot_sign(signer: Policy) -> None:
     assert "needs an RSA key" in signer.ports.log.text
     assert msys.validate.dk.get_responsible_domain(message) == DOMAIN
     assert msys.validate.dk.get_responsible_domain(Message(content=b"X: y\r\n\r\n")) is None
+
+
+# --- dk_validate ---
+
+
+def dk_status(signer: Policy, content: bytes) -> tuple[str | None, Message]:
+    """What the module puts into the context, and the message after it."""
+    signer.ports.configuration.modules["dk_validate"] = {}
+    message = Message(content=content)
+    vctx = ValidationContext(conn=message.conn, mess=message.mess)
+    (module,) = registrations(signer.ports.configuration.module)
+    module.table["validate_data"](None, message, None, vctx)
+    return message.mess.get("dk_status"), message
+
+
+def domainkeys_signed(signer: Policy, canon: str = "nofws", content: bytes = PLAIN) -> bytes:
+    signer.ports.configuration.modules["dk_sign"] = {"canon": canon}
+    message = Message(content=content)
+    assert msys.validate.dk.sign(message, None, options()) == 1
+    signer.ports.configuration.modules.clear()
+    return message.content
+
+
+@pytest.mark.parametrize("canon", ["simple", "nofws"])
+@pytest.mark.parametrize("content", ENDED.values(), ids=ENDED.keys())
+def test_our_domainkeys_are_good(signer: Policy, content: bytes, canon: str) -> None:
+    signed_content = domainkeys_signed(signer, canon, content)
+    forged = b"DomainKey-Status: good\r\nReceived: later\r\n"
+    status, message = dk_status(signer, forged + signed_content)
+    assert status == "good"
+    assert message.content == b"DomainKey-Status: good\r\nReceived: later\r\n" + signed_content
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status"),
+    [
+        (b"Hello  you", b"Hello  me", "bad"),
+        (b"From: Ann", b"From: Eve", "bad"),
+        (b"Ann <ann@example.test>", b"Ann <ann@bank.test>", "bad"),
+        (b"c=nofws", b"c=odd", "bad (malformed signature)"),
+        (b"a=rsa-sha1", b"a=rsa-md5", "bad (malformed signature)"),
+        (b"s=s1", b"s=", "bad (malformed signature)"),
+        (b"q=dns", b"q=http", "bad (unsupported query type)"),
+        (b"s=s1", b"s=none", "bad (no key)"),
+    ],
+)
+def test_what_is_wrong_with_domainkeys(signer: Policy, old: bytes, new: bytes, status: str) -> None:
+    broken = domainkeys_signed(signer).replace(old, new)
+    found, message = dk_status(signer, broken)
+    assert found == status
+    assert message.content.startswith(b"DomainKey-Status: bad\r\n")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (["k=rsa; p="], "bad (key revoked)"),
+        (["k=dsa; p=AAAA"], "bad (key type)"),
+        (["k=rsa; p=AAAA"], "bad (public key)"),
+        (PortError("TIMEOUT", "no"), "error"),
+    ],
+)
+def test_keys_that_domainkeys_cannot_use(signer: Policy, answer: Any, status: str) -> None:
+    content = domainkeys_signed(signer)
+    signer.ports.dns.add(NAME, "TXT", answer)
+    assert dk_status(signer, content)[0] == status
+
+
+def test_domainkeys_of_mail_dkim_are_good(signer: Policy, rsa_key, tmp_path: Path) -> None:
+    program = needs_perl()
+    (tmp_path / "key").write_bytes(
+        rsa_key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+    )
+    script = """
+        use Mail::DKIM::Signer; use Mail::DKIM::DkSignature; my ($key, $method, $list) = @ARGV; binmode STDIN;
+        my $s = Mail::DKIM::Signer->new(KeyFile => $key, Policy => sub { my $d = shift;
+            $d->add_signature(Mail::DKIM::DkSignature->new(Algorithm => "rsa-sha1", Method => $method,
+                Headers => $d->headers, Domain => "example.test", Selector => "s1")); return; });
+        local $/; $s->PRINT(<STDIN>); $s->CLOSE; print map { $_->as_string . "\\r\\n" } $s->signatures;
+    """
+    for method in "simple", "nofws":
+        done = subprocess.run(
+            [program, "-e", script, str(tmp_path / "key"), method],
+            input=PLAIN,
+            capture_output=True,
+            timeout=20,
+        )
+        assert b"DomainKey-Signature:" in done.stdout, done
+        assert dk_status(signer, done.stdout + PLAIN)[0] == "good", method
+
+
+def test_unsigned_mail_has_no_domainkeys_status(signer: Policy) -> None:
+    status, message = dk_status(signer, b"DomainKey-Status: good\r\n" + PLAIN)
+    assert (status, message.content) == (None, PLAIN)
