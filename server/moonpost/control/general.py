@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
+from pathlib import Path
 
 from moonpost.control.context import Session, need, usage
 from moonpost.control.services import CommandFailed
@@ -19,8 +21,15 @@ async def pid(session: Session, words: list[str]) -> str:
 
 
 async def memory(session: Session, words: list[str]) -> str:
+    """Of the process that answers: memory, and what leaks would show in."""
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return f"peak resident memory: {peak_kib} KiB"
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return (
+        f"resident memory: {pages * resource.getpagesize() // 1024} KiB\n"
+        f"peak resident memory: {peak_kib} KiB\n"
+        f"open descriptors: {len(os.listdir('/proc/self/fd'))}\n"
+        f"tasks: {len(asyncio.all_tasks())}"
+    )
 
 
 async def shutdown(session: Session, words: list[str]) -> str:

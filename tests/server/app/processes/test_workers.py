@@ -10,9 +10,11 @@ import smtplib
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from moonpost.testing.load import Load, names_of
 from moonpost.testing.serving import Serving
 from moonpost.testing.stage import BackgroundSink
-from testkit.load import Load, names_of
 from testkit.small_server import connect, reply_to_mail, until, write_policy
 
 Two = Callable[..., Serving]
@@ -97,6 +99,9 @@ def test_mail_and_limits_over_two_acceptors(two: Two, receiver: BackgroundSink) 
     assert until(lambda: admitted(serving))
     for client in clients:
         client.quit()
+    processes = acceptors(serving)
+    assert serving.stop() == 0
+    assert not any(map(exists, processes))
 
 
 def test_a_killed_acceptor_loses_nothing_and_comes_back(
@@ -149,6 +154,7 @@ def test_a_reload_reaches_all_or_none(two: Two, tmp_path: Path) -> None:
     assert serving.console("scriptlet", "generations").splitlines()[1].split()[:2] == ["2", "yes"]
 
 
+@pytest.mark.long
 def test_a_stop_and_a_death_of_the_owner(two: Two, receiver: BackgroundSink) -> None:
     serving = two()
     serving.start()
