@@ -39,6 +39,7 @@ class FunctionFacts:
     fewest: int = 0  # arguments that every call passes
     callout: Callout | None = None
     returns: list[tree.Return] = field(default_factory=list)
+    again: set[tree.Return] = field(default_factory=set)  # that call it again, in a loop
     falls_off: bool = False  # its end can be reached
     listed: bool = False  # some call wants however many results there are
     arity: int | None = None  # how many results every call gives; None: differs

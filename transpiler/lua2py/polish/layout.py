@@ -85,6 +85,8 @@ class StatementWriter(Writer):
                 return "global " + ", ".join(names)
             case ast.Break():
                 return "break"
+            case ast.Continue():
+                return "continue"
             case ast.Pass():
                 return "pass"
             case ast.ImportFrom(module=module, names=aliases):

@@ -38,6 +38,8 @@ def lower_if(ctx: Context, node: tree.If) -> list[ast.stmt]:
 def lower_return(ctx: Context, node: tree.Return) -> list[ast.stmt]:
     known = ctx.known_function()
     arity = known.arity if known is not None else None
+    if known is not None and node in known.again:
+        return _again(ctx, known.node, node)
     if known is None and not ctx.names.main_function:
         return [build.assign(build.stored("RESULT"), returned_any(ctx, node.values))]
     if arity is None:
@@ -51,6 +53,38 @@ def lower_return(ctx: Context, node: tree.Return) -> list[ast.stmt]:
     if not isinstance(values, list):
         return [build.returned(values)]
     return [build.returned(values[0] if arity == 1 else build.tuple_of(values))]
+
+
+def _again(ctx: Context, function: tree.Function, node: tree.Return) -> list[ast.stmt]:
+    """`return f(x)` in f itself: the next turn of its loop, with the parameters set anew."""
+    call = node.values[0]
+    assert isinstance(call, tree.Call)
+    names = [ctx.python_name(ctx.facts.scopes.of(param)) for param in function.params]
+    values = [ctx.value(arg) for arg in call.args]
+    values += [build.none() for _ in names[len(values) :]]
+    changed = [
+        (name, value)
+        for name, value in zip(names, values, strict=True)
+        if not (isinstance(value, ast.Name) and value.id == name)
+    ]
+    found: list[ast.stmt] = []
+    if len(changed) == 1:
+        found.append(_set_anew(ctx, *changed[0]))
+    elif changed:
+        targets = build.targets([build.stored(name) for name, _ in changed])
+        found.append(build.assign(targets, build.tuple_of([value for _, value in changed])))
+    if node is not function.body.body[-1]:
+        found.append(ast.Continue())
+    return found or [ast.Pass()]
+
+
+def _set_anew(ctx: Context, name: str, value: ast.expr) -> ast.stmt:
+    match value:
+        case ast.BinOp(left=ast.Name(id=left), op=op, right=right) if left == name:
+            made = ast.AugAssign(target=build.stored(name), op=op, value=right)
+            ctx.origins[made] = ctx.origins[value]
+            return made
+    return build.assign(build.stored(name), value)
 
 
 def returned_any(ctx: Context, values: list[tree.Expr]) -> ast.expr:

@@ -66,13 +66,9 @@ def definition(ctx: Context, node: tree.Function, name: str) -> ast.FunctionDef:
     known = ctx.facts.functions[node]
     args = _parameters(ctx, known)
     outer, prelude, depth, hint = ctx.owner, ctx.prelude, ctx.depth, ctx.hint
-    ctx.owner, ctx.prelude, ctx.depth, ctx.hint = node, [], 0, ""
-    body = (
-        _declared_outside(ctx, node)
-        + _arg_table(ctx, node)
-        + block_body(ctx, node.body, inner=True)
-    )
-    body += _last_exit(known)
+    ctx.owner, ctx.prelude, ctx.depth, ctx.hint = node, [], bool(known.again), ""
+    body = _declared_outside(ctx, node) + _arg_table(ctx, node)
+    body += _loop(ctx, known) if known.again else _once(ctx, known)
     result = ctx.type_text(result_text(known))
     ctx.owner, ctx.prelude, ctx.depth, ctx.hint = outer, prelude, depth, hint
     made = ast.FunctionDef(
@@ -98,6 +94,20 @@ def result_text(known: FunctionFacts) -> str:
     if texts == ["None"]:
         return "Any"  # one nil, which `None` would say is no value
     return texts[0] if known.arity == 1 else f"tuple[{', '.join(texts)}]"
+
+
+def _once(ctx: Context, known: FunctionFacts) -> list[ast.stmt]:
+    return block_body(ctx, known.node.body, inner=True) + _last_exit(known)
+
+
+def _loop(ctx: Context, known: FunctionFacts) -> list[ast.stmt]:
+    """The body of a function that returns calls of itself: each is a turn."""
+    body = _once(ctx, known)
+    if known.falls_off and known.arity == 0:
+        body.append(build.returned(None))
+    loop = ast.While(test=build.constant(True), body=body, orelse=[])
+    ctx.mark_statement(loop, known.node.body.body[0])
+    return [loop]
 
 
 def _last_exit(known: FunctionFacts) -> list[ast.stmt]:
