@@ -57,6 +57,9 @@ class Kept:
     def panics_of_ours(self) -> list[str]:
         return [line for line in self.panics if line.startswith("moonpost:")]
 
+    def told(self, event: str, facts: Any) -> None:
+        self.panic(event, repr(facts))
+
     def reject(self, session: Any, code: int, text: str) -> None:
         self.refusals.append(session)
         self.notes.append(f"{code} {text}")

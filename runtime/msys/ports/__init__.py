@@ -118,6 +118,10 @@ class Log(Protocol):
         """One line of the reject log."""
         ...
 
+    def told(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Something that mail told us about other mail: a complaint (`feedback`) or a bounce (`bounce`)."""
+        ...
+
 
 class Outbox(Protocol):
     """The queue as policy sees it."""

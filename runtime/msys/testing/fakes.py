@@ -249,6 +249,9 @@ class FakeLog:
     def reject(self, session: Any, code: int, text: str) -> None:
         self.rejects.append((session, code, text))
 
+    def told(self, event: str, facts: Mapping[str, Any]) -> None:
+        self.lines.append((event, repr(dict(facts)), "info"))
+
     @property
     def text(self) -> str:
         return "\n".join(f"{module}: {text}" for module, text, _ in self.lines)

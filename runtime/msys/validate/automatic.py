@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from msys import feedback
 from msys.constants import VALIDATE_CONT
 from msys.lua import Table
 from msys.lua.bytestr import to_bytes
@@ -75,6 +76,8 @@ MODULES: dict[str, Callable[[Options], Callouts]] = {
     "dkim_validate": dkim_validate,  # before the others: what the others write would stand above what is signed
     "spf_v1": sender.spf_v1,
     "senderid": sender.senderid,
+    "fbl": feedback.fbl,
+    "bounces": feedback.bounces,  # no stanza: the option `bounce_domains`
 }
 
 

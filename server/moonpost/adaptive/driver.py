@@ -247,6 +247,12 @@ class AdaptiveDelivery:
         """A recipient complained about mail that went through this queue."""
         self.figures.complained(name, category, at)
 
+    def see(self, event: str, facts: Mapping[str, Any]) -> None:
+        """An event of the event log: complaints count."""
+        if event == "feedback" and facts.get("binding"):
+            name = QueueName(str(facts["binding"]), str(facts["domain"]).lower())
+            self.complained(name, str(facts["kind"]), self._around.now())
+
     # --- from time to time
 
     def tick(self) -> None:

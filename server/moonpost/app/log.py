@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 from moonpost.app.events import EventStream
@@ -32,3 +33,8 @@ class ServerLog:
     def reject(self, session: Any, code: int, text: str) -> None:
         self._troubles.reject(session, code, text)
         self._events.refused(session, code, text)
+
+    def told(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Mail told us about other mail: a line of the log that is for it, and an event."""
+        at = self._troubles.told(event, facts)
+        self._events.write(event, at, **facts)

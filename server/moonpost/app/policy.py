@@ -89,7 +89,7 @@ async def start_policy(
         host.on_swap.append(events.loaded)
         host.on_refusal.append(events.load_refused)
         number = 1
-    await host.start(stanzas(config), registrations(config.module), number=number)
+    await host.start(stanzas(config), registrations(config.judging), number=number)
     stack.push_async_callback(host.stop)
     return Running(bridge, ports, host, book, loads)
 

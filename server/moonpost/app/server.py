@@ -228,6 +228,7 @@ class Server:
         self.queues.tap = self.tracers.outbound
         if adaptive:
             adaptive.changed = self.queues.reconsider
+            self.events.watchers.append(adaptive.see)
             self.queues.revisers.append(adaptive.revise)
             self.host.on_swap.append(lambda _generation: self._refresh_soon())
         self.keeper = SpoolKeeper(
@@ -342,7 +343,7 @@ class Server:
                 return Reloaded(False, self.host.current().number, problems=[str(error)])
             outcome = await self.host.reload(
                 stanzas(config),
-                registrations(config.module),
+                registrations(config.judging),
                 agree=partial(self._agree, config),
             )
             if outcome.problems:

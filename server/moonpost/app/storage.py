@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from moonpost.app.custom_logs import custom_log, custom_nodes
+from moonpost.app.feedback_logs import told_by_mail
 from moonpost.app.starting import writing
 from moonpost.config.model import Config
 from moonpost.observe.logs import HEARTBEAT_S, LogFile, MailLogs, TroubleLogs
@@ -86,7 +87,9 @@ def open_logs(
     return Logs(
         mail=Everybody(mail, *custom),
         main=mail,
-        troubles=TroubleLogs(panic, reject, now, [log.rejected for log in custom]),
+        troubles=TroubleLogs(
+            panic, reject, now, [log.rejected for log in custom], told_by_mail(config, mail, file)
+        ),
         events=events,
         files=files,
         heartbeat_s=float(ec.get("heartbeat") or HEARTBEAT_S),

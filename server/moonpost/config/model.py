@@ -149,6 +149,13 @@ class Config:
         found = self.modules(scope)
         return found[0] if found else None
 
+    def judging(self, module: str) -> Mapping[str, Any] | None:
+        """Options of a module that judges mail without a script; `bounces` is one that has no stanza."""
+        if module != "bounces":
+            return self.module(module)
+        scopes = (self.root, *(node for _, node in self.root.walk()))
+        return {} if any(scope.get("bounce_domains") for scope in scopes) else None
+
     def modules(self, scope: str) -> list[Mapping[str, Any]]:
         """Every stanza of a module that is not switched off; `instance` is its name."""
         return [

@@ -100,6 +100,7 @@ _MODULES: Final = (
             "conntrol",
             "custom_logger",
             "ds_core",
+            "fbl",
             "mail_loop",
             "mstore",
             "mxip",
@@ -126,7 +127,7 @@ _CONSEQUENTIAL_MODULES: Final = """
     ac_auth antivirus apn apn_logger auth_ds auth_radius beik bind_address_secondary
     bounce_classifier bounce_classifier_override brightmail chunk_logger clamav cloudmark
     commtouch_ctasd csapi curfew
-    custom_bounce_logger delay_dsn dk_sign eleven exim_logger fbl
+    custom_bounce_logger delay_dsn dk_sign eleven exim_logger
     fingerprint gcm gcm_logger httpsrv imageanalyzer maildir mm7 mm7_serv
     mms_bounce_logger mms_logger openarc pipe_transport postfix_logger
     regex_binding2 restinjector sched securecreds seedlist

@@ -117,6 +117,17 @@ def bounce(
     )  # fmt: skip
 
 
+def feedback(facts: Mapping[str, object], at: float) -> str:
+    """A line of the feedback log."""
+    local, domain = address(str(facts["recipient"]))
+    return "@".join(
+        (
+            timestamp(at), field(facts["message_id"]), "F", local, domain, field(facts["binding"]),
+            field(facts["group"]), field(facts["kind"]), field(facts["reported_to"]), text(facts["user"]),
+        )
+    )  # fmt: skip
+
+
 def rejection(
     at: float,
     *,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,9 +168,11 @@ class TroubleLogs:
         rejectlog: LogFile | None,
         now: Callable[[], float],
         also: Sequence[Callable[[Any, int, str, float], None]] = (),
+        on_told: Mapping[str, Callable[[Mapping[str, Any], float], None]] | None = None,
     ) -> None:
-        """also: who else is told of what was refused."""
+        """also: who else is told of what was refused. on_told: who logs an event of that name."""
         self._panic, self._reject, self._now, self._also = paniclog, rejectlog, now, also
+        self._on_told = on_told or {}
 
     def panic(self, module: str, text: str, level: str = "error") -> None:
         """One line of the panic log. level: for the process's own log."""
@@ -183,6 +185,14 @@ class TroubleLogs:
                 module,
                 text,
             )
+
+    def told(self, event: str, facts: Mapping[str, Any]) -> float:
+        """Mail told us about other mail; when that was."""
+        at = self._now()
+        write = self._on_told.get(event)
+        if write is not None:
+            write(facts, at)
+        return at
 
     def reject(self, session: Any, code: int, text: str) -> None:
         """One line of the reject log. session: what receiving calls a Refusal."""

@@ -366,3 +366,18 @@ def test_a_pattern_without_end_is_passed_over(tmp_path: Path) -> None:
 
     sink = Sink(answers={"MAIL": "421 " + "a" * 60 + "!"})
     run(test, tmp_path, sink, Bench(rule("(a+)+$(?<!x)b?\\d", "suspend", "9 hours")))
+
+
+def test_complaints_suspend_the_queue_that_they_are_about(tmp_path: Path) -> None:
+    async def test(bench: Bench, sink: Sink) -> None:
+        await bench.made.send(*(f"r{n}@b.test" for n in range(20)))
+        await bench.made.events(20)
+        facts = {"binding": "default", "domain": "B.test", "kind": "abuse"}
+        bench.adaptive.see("feedback", facts)
+        bench.adaptive.see("feedback", {"kind": "abuse", "text": "about nobody"})
+        bench.adaptive.see("received", facts)
+        await bench.pass_time(HOUR)
+        (text,) = bench.told_of("suspend")
+        assert "default_fbl_rule: fbl:abuse 1/20 is 5.00 %" in text
+
+    run(test, tmp_path, Sink(), Bench({}))

@@ -291,7 +291,7 @@ class Acceptor:
         config = staged.config
         try:
             generation = await self._host.stage(
-                stanzas(config), registrations(config.module), staged.number
+                stanzas(config), registrations(config.judging), staged.number
             )
             self._staged = (staged, generation)
         except LoadFailed as failed:
