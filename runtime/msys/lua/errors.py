@@ -84,6 +84,8 @@ class ArgumentError(LuaError):
 
     def described(self, what: Any) -> str:
         name, position = self.function, self.position
+        if isinstance(what, list | tuple):  # a method call has two: the object's and its own
+            what = what[-1] if what and what[-1].startswith("method ") else ""
         if isinstance(what, str) and what:
             kind, _, quoted = what.partition(" ")
             name = quoted.strip("'") or name

@@ -159,7 +159,7 @@ class LuaFile(Userdata):
 
     def write(self, *values: Any) -> Any:
         """Strings and numbers, one after the other."""
-        return self.write_values(values, 1)
+        return self.write_values(values, 2)
 
     def write_values(self, values: tuple[Any, ...], first: int) -> Any:
         self._check()
@@ -196,10 +196,10 @@ class LuaFile(Userdata):
     def seek(self, whence: Any = "cur", offset: Any = 0, *_: Any) -> Any:
         """Where the file is then, from its beginning."""
         self._check()
-        origin = optional_string(whence, 1, "seek", "cur")
+        origin = optional_string(whence, 2, "seek", "cur")
         if origin not in _WHENCE:
-            raise ArgumentError(1, "seek", f"invalid option '{origin}'")
-        distance = to_integer(optional_number(offset, 2, "seek", 0))
+            raise ArgumentError(2, "seek", f"invalid option '{origin}'")
+        distance = to_integer(optional_number(offset, 3, "seek", 0))
         try:
             self._empty()
             if _WHENCE[origin] == 1:
@@ -212,11 +212,11 @@ class LuaFile(Userdata):
     def setvbuf(self, mode: Any = ABSENT, size: Any = None, *_: Any) -> Any:
         """`full` keeps what is written until there is a block of it; `line` and `no` pass it on at once."""
         self._check()
-        wanted = string_arg(mode, 1, "setvbuf")
+        wanted = string_arg(mode, 2, "setvbuf")
         if wanted not in ("no", "line", "full"):
-            raise ArgumentError(1, "setvbuf", f"invalid option '{wanted}'")
+            raise ArgumentError(2, "setvbuf", f"invalid option '{wanted}'")
         if size is not None:
-            integer_arg(size, 2, "setvbuf")
+            integer_arg(size, 3, "setvbuf")
         self._line_buffered = wanted != "full"
         if self._line_buffered:
             self._empty()

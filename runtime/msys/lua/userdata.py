@@ -7,8 +7,10 @@ A class says what Lua may touch: its public methods, the attributes in `lua_fiel
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, ClassVar
 
+from msys.lua.absent import ABSENT
 from msys.lua.errors import OperandError, RuntimeFault
 
 
@@ -28,7 +30,7 @@ class Userdata:
         name = str(key) if key.__class__ is str else ""
         if name in self.lua_fields or name in self.lua_writable:
             return getattr(self, name)
-        return lua_method(self.__class__, name)
+        return _unbound(self.__class__, name)
 
     __iter__ = None  # else Python would walk it by number
 
@@ -51,6 +53,7 @@ class Userdata:
 
 _Methods = dict[str, Any]
 _methods: dict[type, _Methods] = {}
+_unbound_methods: dict[tuple[type, str], Callable[..., Any]] = {}
 _BASE = frozenset(dir(Userdata))
 
 
@@ -60,6 +63,27 @@ def lua_method(cls: type[Userdata], name: str) -> Any:
     if found is None:
         found = _methods[cls] = _collect(cls)
     return found.get(name)
+
+
+def _unbound(cls: type[Userdata], name: str) -> Any:
+    """`object.name` as a value: a function that refuses to run on anything but such an object, as C's do."""
+    function = lua_method(cls, name)
+    if function is None:
+        return None
+    found = _unbound_methods.get((cls, name))
+    if found is not None:
+        return found
+
+    @wraps(function)
+    def checked(*args: Any) -> Any:
+        if not args or not isinstance(args[0], cls):
+            from msys.lua.arguments import wrong_type
+
+            raise wrong_type(args[0] if args else ABSENT, 1, name, cls.lua_type)
+        return function(*args)
+
+    _unbound_methods[cls, name] = checked
+    return checked
 
 
 def _collect(cls: type[Userdata]) -> _Methods:
@@ -74,3 +98,5 @@ def forget_methods(cls: type[Userdata]) -> None:
     """After methods were added to a class at run time."""
     for known in [known for known in _methods if issubclass(known, cls)]:
         del _methods[known]
+    for place in [place for place in _unbound_methods if issubclass(place[0], cls)]:
+        del _unbound_methods[place]

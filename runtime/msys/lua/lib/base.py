@@ -14,7 +14,6 @@ from msys.lua.arguments import (
     any_arg,
     function_arg,
     int_arg,
-    number_arg,
     optional_int,
     optional_string,
     string_arg,
@@ -55,6 +54,8 @@ def tostring(value: Any = ABSENT, *_: Any) -> str:
 def tonumber(value: Any = ABSENT, base: Any = None, *_: Any) -> int | float | None:
     if base is None or base is ABSENT:
         if value.__class__ is str:
+            if value.isdecimal() and value[0] != "0" and len(value) < 16:
+                return int(value)  # what most texts are, without another call
             return parse_number(value)
         if value is None:
             return None
@@ -282,8 +283,8 @@ def setfenv(target: Any = ABSENT, globals: Any = ABSENT, *_: Any) -> Any:
     if isinstance(target, Chunk):
         target.globals = table
         return target
-    if not callable(target):
-        number_arg(target, 1, "setfenv")
+    if type_name(target) != "function" and int_arg(target, 1, "setfenv") < 0:
+        raise ArgumentError(1, "setfenv", "level must be non-negative")
     if table is environment().globals:
         return target
     raise RuntimeFault("'setfenv' cannot change environment of given object")
@@ -295,9 +296,10 @@ def collectgarbage(option: Any = "collect", argument: Any = 0, *_: Any) -> int |
     optional_int(argument, 2, "collectgarbage", 0)
     if choice == "count":
         return gcinfo()
-    if choice == "collect":
+    if choice in ("collect", "step"):
         gc.collect()
-    elif choice not in ("stop", "restart", "step", "setpause", "setstepmul"):
+        return 0 if choice == "collect" else True
+    if choice not in ("stop", "restart", "setpause", "setstepmul"):
         raise ArgumentError(1, "collectgarbage", f"invalid option '{choice}'")
     return 0
 

@@ -40,10 +40,11 @@ def time(table: Any = None, *_: Any) -> int | None:
         return int(_now())
     fields = table_arg(table, 1, "time")
     dst = fields["isdst"]
+    day, month = _field(fields, "day", None), _field(fields, "month", None)
     parts = (
         _field(fields, "year", None),
-        _field(fields, "month", None),
-        _field(fields, "day", None),
+        month,
+        day,
         _field(fields, "hour", 12),
         _field(fields, "min", 0),
         _field(fields, "sec", 0),

@@ -269,7 +269,7 @@ def _invoke(ctx: Context, node: tree.Invoke, spread: bool) -> Made:
         return Made(ctx.mark(build.call(function, again, *arguments), node, what), None)
     object_ = ctx.value(node.object)
     passed = [object_, text(ctx, node.name), *arguments]
-    whats = ctx.describe(node.object)  # a missing method is named by the helper itself
+    whats = [ctx.describe(node.object), what]  # a missing method is named by the helper itself
     if spread:
         made = ctx.mark(build.call(ctx.lua("call_method"), *passed), node, whats)
         return Made(build.none(), None, [build.starred(made)])
