@@ -21,6 +21,7 @@ need spamd spamd
 need sieve-test dovecot-sieve
 need unbound unbound
 need mariadb-install-db mariadb-server
+need rbldnsd rbldnsd
 [ -n "$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null)" ] || packages="$packages postgresql"
 [ -x /usr/lib/dovecot/lmtp ] || packages="$packages dovecot-lmtpd"
 perl -MMail::DKIM -e 1 2>/dev/null || packages="$packages libmail-dkim-perl"

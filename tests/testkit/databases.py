@@ -69,7 +69,7 @@ def postgresql() -> Iterator[Server]:
     programs = folders[-1]
     user = "nobody" if os.getuid() == 0 else None
     port = free_port()
-    with _folder(user) as folder:
+    with open_folder(user) as folder:
         data = folder / "data"
         _run(
             programs / "initdb",
@@ -102,7 +102,7 @@ def mariadb() -> Iterator[Server]:
     install, daemon, admin = map(_program, ("mariadb-install-db", "mariadbd", "mariadb-admin"))
     port = free_port()
     owner = "root" if os.getuid() == 0 else os.environ.get("USER", "")
-    with _folder(None) as folder:
+    with open_folder(None) as folder:
         data, socket = folder / "data", folder / "sock"
         begin = folder / "begin.sql"
         begin.write_text(
@@ -152,7 +152,7 @@ def mariadb() -> Iterator[Server]:
 
 
 @contextmanager
-def _folder(user: str | None) -> Iterator[Path]:
+def open_folder(user: str | None) -> Iterator[Path]:
     """A folder that another user can reach: pytest's own are closed to all others."""
     folder = Path(tempfile.mkdtemp(prefix="moonpost-database-"))
     try:

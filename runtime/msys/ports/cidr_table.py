@@ -14,7 +14,8 @@ from msys.ports.memory_state import address, network
 
 V6_LINE = re.compile(r"(?P<block>[0-9A-Fa-f:.]+(?:/\d+)?)(?:\s+:(?P<value>.*))?\Z")
 V4_LINE = re.compile(r"(?P<block>!?[0-9./*-]+)(?:\s*:(?P<value>.*)|\s+(?P<rest>.*))?\Z")
-SHORT_V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){0,2}(?:\.\*)*\.?")
+SHORT_V4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){0,3}(?:\.\*)*\.?")
+EXCLUDED = object()  # the value of a block that is taken out of a larger one
 DEFAULT_VALUE = ":127.0.0.2:"  # what rbldnsd answers for a network without a value
 
 
@@ -56,40 +57,51 @@ class CidrTable:
         for length, blocks in self._by_length[found.version].items():
             value = blocks.get(number >> (width - length))
             if value is not None:
-                return value
+                return None if value is EXCLUDED else value
         return None
+
+
+def _octets(text: str) -> list[int] | None:
+    """The bytes of an IPv4 address or of its beginning: `10.1`, `10.1.`, `10.1.*`; None when it is none."""
+    if not SHORT_V4.fullmatch(text):
+        return None
+    found = [int(part) for part in text.split(".") if part not in ("", "*")]
+    return found if all(octet < 256 for octet in found) else None
 
 
 def _range(first: str, last: str) -> list[str] | None:
-    """The blocks from one IPv4 address to another; a short end (`10.0.0.1-9`) is the last byte."""
-    start = address(first)
-    end = address(last if "." in last else f"{first.rpartition('.')[0]}.{last}")
-    if not isinstance(start, IPv4Address) or not isinstance(end, IPv4Address) or end < start:
+    """The blocks from one IPv4 address to another; either may be a beginning, one byte is the last of `first`."""
+    start, end = _octets(first), _octets(last)
+    if start is None or end is None:
         return None
-    return [str(block) for block in summarize_address_range(start, end)]
+    if len(end) == 1:
+        end = [*start[:-1], *end]
+    low = IPv4Address(bytes(start + [0] * (4 - len(start))))
+    high = IPv4Address(bytes(end + [255] * (4 - len(end))))
+    if high < low:
+        return None
+    return [str(block) for block in summarize_address_range(low, high)]
 
 
 def _blocks(text: str) -> list[str] | None:
     """The blocks that one rbldnsd network stands for; None when it is none."""
     if "-" in text:
-        return _range(*text.split("-", 1)) if text.count("-") == 1 else None
+        return _range(*text.split("-", 1))
     base, slash, bits = text.partition("/")
-    if (":" not in base and SHORT_V4.fullmatch(base) and base.count(".") < 3) or "*" in base:
-        octets = [part for part in base.split(".") if part not in ("", "*")]
-        if not octets or len(octets) > 4:
-            return None
-        base = ".".join(octets + ["0"] * (4 - len(octets)))
-        text = f"{base}/{bits if slash else 8 * len(octets)}"
+    octets = None if ":" in base else _octets(base)
+    if octets is not None and (len(octets) < 4 or "*" in base):
+        text = f"{'.'.join(map(str, octets + [0] * (4 - len(octets))))}/{bits if slash else 8 * len(octets)}"
     return [text] if network(text) is not None else None
 
 
-def parse_rbldnsd(text: str, txt: bool) -> tuple[list[tuple[str, str]], list[str]]:
+def parse_rbldnsd(text: str, txt: bool) -> tuple[list[tuple[str, Any]], list[str]]:
     """Blocks with their values, and the lines that were not understood.
 
-    txt: the value is the text part of `:A:text` (or all of a plain value); otherwise the A part.
-    `#` and `;` start comments; a line `:A:text` sets the value for lines without one; `$` lines are skipped.
+    txt: the value is the text part of `:A:text` (or all of a plain value); otherwise the A part. Text without a colon
+    before it is text only, so its A part is that of the default. `!` takes a network out (EXCLUDED). `#` and `;` start
+    comments; a line `:A:text` sets the value for lines without one; `$` lines are skipped.
     """
-    entries: list[tuple[str, str]] = []
+    entries: list[tuple[str, Any]] = []
     rejected: list[str] = []
     default = DEFAULT_VALUE
     for raw in text.splitlines():
@@ -102,15 +114,25 @@ def parse_rbldnsd(text: str, txt: bool) -> tuple[list[tuple[str, str]], list[str
         match = V6_LINE.match(line)
         if match is None or network(match["block"]) is None:
             match = V4_LINE.match(line)
-        blocks = None if match is None else _blocks(match["block"])
+        blocks = None if match is None else _blocks(match["block"].lstrip("!"))
         if match is None or not blocks:
             rejected.append(raw)
             continue
-        parts = match.groupdict()
-        given = parts.get("value") if parts.get("value") is not None else parts.get("rest")
-        value = _value(default.lstrip(":") if given is None else given.strip(), txt)
+        value: Any = EXCLUDED
+        if not match["block"].startswith("!"):
+            parts = match.groupdict()
+            value = _chosen(parts.get("value"), parts.get("rest") or "", default, txt)
         entries += [(block, value) for block in blocks]
     return entries, rejected
+
+
+def _chosen(given: str | None, rest: str, default: str, txt: bool) -> str:
+    """The value of a line: what follows its colon, or text alone, or the default."""
+    if given is not None:
+        return _value(given.strip(), txt)
+    if txt and rest and rest[0] not in "#;":
+        return rest
+    return _value(default.lstrip(":"), txt)
 
 
 def _value(text: str, txt: bool) -> str:
