@@ -24,11 +24,10 @@ Step = str | Callable[[Any, int], str]
 
 def format_string(template: str, args: tuple[Any, ...]) -> str:
     """The template with its arguments filled in."""
-    kinds = _kinds(template)
-    if kinds is not None and len(args) == len(kinds):
-        for kind, value in zip(kinds, args, strict=True):
-            cls = value.__class__
-            if cls is not kind or (cls is int and not -EXACT <= value <= EXACT):
+    kinds, numbers = _kinds(template)
+    if tuple(map(type, args)) == kinds:
+        for place in numbers:
+            if not -EXACT <= args[place] <= EXACT:
                 break
         else:
             text = template % args
@@ -53,11 +52,14 @@ _PIECE = re.compile(r"%[^%a-z]*([sd%])", re.ASCII)
 
 
 @lru_cache(maxsize=512)
-def _kinds(template: str) -> tuple[type, ...] | None:
-    """The kinds of arguments for which Python's `%` does the same, when the template has only plain `%s` and `%d`."""
+def _kinds(template: str) -> tuple[tuple[type, ...] | None, list[int]]:
+    """The kinds of arguments for which Python's `%` does the same, when the template has only plain `%s` and `%d`,
+    and the places of the numbers among them.
+    """
     if not _PYTHON_TOO.fullmatch(template):
-        return None
-    return tuple(_PLAIN_KINDS[letter] for letter in _PIECE.findall(template) if letter != "%")
+        return None, []
+    found = tuple(_PLAIN_KINDS[letter] for letter in _PIECE.findall(template) if letter != "%")
+    return found, [place for place, kind in enumerate(found) if kind is int]
 
 
 _PLAIN_KINDS = {"s": str, "d": int}

@@ -114,8 +114,8 @@ def unary_kind(op: str, operand: Kind, facts: Facts) -> Kind:
 
 def binary_kind(node: tree.Binary, left: Kind, right: Kind, facts: Facts) -> Kind:
     kind = _binary_kind(node, left, right, facts)
-    arithmetic = node.op not in COMPARISON and node.op != ".."
-    return kind.softened() if arithmetic and (left.soft or right.soft) else kind
+    told = node.op == ".." or isinstance(node.left, tree.Nil) or isinstance(node.right, tree.Nil)
+    return kind.softened() if not told and (left.soft or right.soft) else kind
 
 
 def _binary_kind(node: tree.Binary, left: Kind, right: Kind, facts: Facts) -> Kind:

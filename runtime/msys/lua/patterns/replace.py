@@ -62,10 +62,13 @@ def by_match(replacement: Any, captures: int) -> Callable[[re.Match[str]], str]:
         return look_up
 
     def ask(found: re.Match[str]) -> str:
-        value = replacement(*found.groups()) if captures > 1 else replacement(found[number])
+        value = replacement(found[number])
         return value if value.__class__ is str else _checked(_first(value), found[0])
 
-    return ask
+    def ask_all(found: re.Match[str]) -> str:
+        return _checked(_first(replacement(*found.groups())), found[0])
+
+    return ask_all if captures > 1 else ask
 
 
 def _first(result: Any) -> Any:

@@ -190,11 +190,11 @@ def lower_assign(ctx: Context, node: tree.Assign) -> list[ast.stmt]:
 
 
 def _assign_one(ctx: Context, target: tree.Expr, value: tree.Expr) -> list[ast.stmt]:
-    if isinstance(value, tree.Function):
-        return assign_function(ctx, target, value)
     if isinstance(target, tree.Index) and is_python_list(ctx.kind(target.object)):
         append = build.attribute(ctx.value(target.object), "append")
         return [build.expression(ctx.mark(build.call(append, _single(ctx, value)), target))]
+    if isinstance(value, tree.Function):
+        return assign_function(ctx, target, value)
     augmented = _augmented(ctx, target, value)
     if augmented is not None:
         return [augmented]
