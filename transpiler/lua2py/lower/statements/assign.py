@@ -90,12 +90,12 @@ def _fallback(value: ast.expr) -> tuple[ast.expr, ast.expr, ast.expr] | None:
     match value:
         case ast.IfExp(
             test=ast.Compare(
-                left=ast.NamedExpr(target=named, value=first), ops=[ast.IsNot()] as ops
+                left=ast.NamedExpr(target=named, value=first), ops=ops, comparators=[none]
             ),
             body=ast.Name(id=kept),
             orelse=second,
         ) if kept == named.id:
-            test = ast.Compare(build.name(kept), ops, value.test.comparators)
+            test = ast.Compare(build.name(kept), ops, [none])
             return first, build.negated(test), second
         case ast.IfExp(
             test=ast.BoolOp(
