@@ -17,7 +17,6 @@ from msys.lua.bytestr import to_bytes
 from msys.pcre_engine import BadPattern, compiled
 
 VERSION: Final = 1
-NONE: Final = "none"
 SHIPPED: Final = "receivers.toml"
 
 
@@ -26,9 +25,7 @@ class BadRules(ValueError):
 
 
 def read_receivers(path: str | None) -> Mapping[str, DomainRules | str]:
-    """Rules by domain, aliases as text. path: None for the shipped file, `none` for no rules. BadRules says why not."""
-    if path == NONE:
-        return {}
+    """Rules by domain, aliases as text. path: None for the shipped file. BadRules says why it cannot be used."""
     try:
         if path is None:
             text = files("moonpost.adaptive").joinpath(SHIPPED).read_text(encoding="utf-8")

@@ -137,15 +137,11 @@ def _action(node: Node, option: str) -> Action | None:
     return action
 
 
-def all_rules(root: Node) -> Iterator[tuple[Node, str]]:
-    """Every stanza that cannot be understood or is ignored, and why: what `check` and the start say."""
+def all_rules(root: Node) -> Iterator[tuple[Node, SweepRule | BadSweepRule | None]]:
+    """Every stanza, and what it is: a rule, why it is none, or None: it is ignored."""
     for _, node in root.walk():
-        if node.key[0] != "adaptive_sweep_rule":
-            continue
-        try:
-            rule = read_rule(node)
-        except BadSweepRule as bad:
-            yield node, str(bad)
-        else:
-            if rule is None:
-                yield node, "codes are missing, or of both kinds: the rule is ignored"
+        if node.key[0] == "adaptive_sweep_rule":
+            try:
+                yield node, read_rule(node)
+            except BadSweepRule as bad:
+                yield node, bad

@@ -112,7 +112,8 @@ async def start_adaptive(
         log.panic("adaptive", text, "warning")
 
     try:
-        below = read_receivers(stanza.get("receiver_rules"))
+        wanted = stanza.get("use_receiver_rules", True)
+        below = read_receivers(stanza.get("receiver_rules")) if wanted else {}
     except BadRules as bad:
         raise OSError(f"adaptive: {bad}") from None
     rules = PolicyRules(host, bridge, ports, below, complain)

@@ -36,7 +36,7 @@ from moonpost.app.sockets import Handed, Sockets
 from moonpost.app.starting import CannotStart
 from moonpost.app.storage import Logs, open_logs
 from moonpost.app.trust import trust
-from moonpost.app.vitals import start_vitals
+from moonpost.app.vitals import start_vitals_of
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
@@ -155,7 +155,7 @@ class Server:
         await self._start_http(config)
         self._sockets.refuse_rest(config)
         self.metrics = await start_metrics(self, self._stack)
-        start_vitals(self, self._stack)
+        start_vitals_of(self, self._stack)
 
     def _open_logs(self, config: Config) -> None:
         self.logs = open_logs(

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moonpost.observe.tallies import Tallies
-from moonpost.observe.vitals import BEAT_S, Vitals, spread_row
+from moonpost.observe.vitals import BEAT_S, Facts, Vitals, spread_row
+from msys.ports import Log
 
 if TYPE_CHECKING:
     from moonpost.app.server import Server
@@ -17,19 +18,25 @@ if TYPE_CHECKING:
 MOST_QUEUES = 20  # rows; `mailq` on the console has all
 
 
-def start_vitals(server: Server, stack: AsyncExitStack) -> None:
+def start_vitals(spool: Path, facts: Facts, log: Log, stack: AsyncExitStack) -> None:
     """Answer until `stack` closes. A socket that can't be opened is told and is no reason not to serve mail."""
-    tallies = Tallies()
-    vitals = Vitals(Path(server.config.option("spoolbase")), lambda: facts(server, tallies))
+    vitals = Vitals(spool, facts)
     try:
         vitals.start()
     except OSError as error:
-        server.log.panic("vitals", f"{vitals.path}: {error}; moonpost top can't ask", "warning")
+        log.panic("vitals", f"{vitals.path}: {error}; moonpost top can't ask", "warning")
         return
-    server.events.watchers.append(tallies.see)
     stack.callback(vitals.stop)
     beating = asyncio.get_running_loop().create_task(_beat(vitals))
     stack.callback(beating.cancel)
+
+
+def start_vitals_of(server: Server, stack: AsyncExitStack) -> None:
+    """Those of the process that owns the queues."""
+    tallies = Tallies()
+    server.events.watchers.append(tallies.see)
+    spool = Path(server.config.option("spoolbase"))
+    start_vitals(spool, lambda: facts(server, tallies), server.log, stack)
 
 
 async def _beat(vitals: Vitals) -> None:

@@ -194,6 +194,23 @@ RULES: Final[dict[str, Rule]] = {
         "a monitor of inbound_audit is malformed",
         'A monitor is `"seconds,windows"`: how long one window is, and how many are kept.',
     ),
+    "C527": Rule(
+        ERROR,
+        "adaptive delivery can't do what is written",
+        "A sweep rule counts `bc:NUMBER` or `fbl:CATEGORY` and has actions like `( suspend \"4 hours\" )`; bounds are "
+        "two numbers, the lower first; a file of rules is TOML; `adaptive_enabled` needs the stanza `adaptive`.",
+    ),
+    "C528": Rule(
+        ERROR,
+        "a format of custom_logger can't be filled in",
+        "Specifiers are Momentum's, but for `%h{…}`: headers are not at hand when a line is written. Have policy copy "
+        "the value into the message context, and log `%vctx_mess{…}`.",
+    ),
+    "C529": Rule(
+        WARNING,
+        "a sweep rule is ignored",
+        "A rule needs `codes`, and all of one kind: bounce classes (`bc:`) or complaints (`fbl:`).",
+    ),
 }
 
 

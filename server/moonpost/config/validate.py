@@ -17,12 +17,14 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from moonpost.adapters.dns import nameserver, servers_in
+from moonpost.adaptive import checks
 from moonpost.config.build import FOREIGN_DRIVERS
 from moonpost.config.diagnostics import Diagnostic, Place, diagnostic, did_you_mean, in_order
 from moonpost.config.model import BUILT_IN_POOLS, Config
 from moonpost.config.node import Node
 from moonpost.config.receiving import receiving
 from moonpost.config.scopes import LISTENERS
+from moonpost.observe.custom import BadFormat, compile_format, sanitizer
 from moonpost.policy.search import SourceRefused, find
 
 DRIVERS: Final = ("sqlite", "pgsql", "postgresql", "postgres", "mysql", "mariadb")
@@ -260,6 +262,22 @@ def _workers(config: Config) -> Iterator[Diagnostic]:
         )
 
 
+def _adaptive(config: Config) -> Iterator[Diagnostic]:
+    yield from checks.problems(config.root)
+
+
+def _formats(config: Config) -> Iterator[Diagnostic]:
+    """Lines of custom_logger that could never be written."""
+    for node in config.root.named("custom_logger"):
+        for setting in node.settings.values():
+            name = setting.row.key
+            if name.endswith("_format") or name == "sanitize":
+                try:
+                    (sanitizer if name == "sanitize" else compile_format)(setting.value)
+                except BadFormat as bad:
+                    yield diagnostic("C528", setting.written.place, str(bad))
+
+
 CHECKS: Final[tuple[Callable[[Config], Iterator[Diagnostic]], ...]] = (
     _scripts,
     _keys,
@@ -271,4 +289,6 @@ CHECKS: Final[tuple[Callable[[Config], Iterator[Diagnostic]], ...]] = (
     _name_servers,
     _monitors,
     _workers,
+    _adaptive,
+    _formats,
 )

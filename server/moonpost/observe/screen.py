@@ -48,14 +48,15 @@ def _process(snapshot: Snapshot, before: Snapshot | None) -> Iterator[str]:
             f"{name} {_rate(snapshot, before, name, seconds):.1f}/s" for name in RATES
         )
     yield (
-        f"process {snapshot['pid']}: {snapshot['memory_kib'] / 1024:.0f} MiB{cpu}, "
+        f"{snapshot.get('role', 'process')} {snapshot['pid']}: {snapshot['memory_kib'] / 1024:.0f} MiB{cpu}, "
         f"{snapshot.get('sessions', 0)} sessions, generation {snapshot.get('generation', '?')}"
     )
     late_s = float(snapshot["late_s"])
     if late_s > STUCK_S:
         where = " < ".join(map(printable, snapshot.get("stuck_in", ()))) or "unknown"
         yield f"  STUCK for {late_s:.1f} s in {where}"
-    yield f"  {rates}" if rates else f"  {_totals(snapshot)}"
+    if "totals" in snapshot:  # the figures of an acceptor are among the owner's
+        yield f"  {rates}" if rates else f"  {_totals(snapshot)}"
 
 
 def _rate(snapshot: Snapshot, before: Snapshot, name: str, seconds: float) -> float:

@@ -49,7 +49,6 @@ def test_an_own_file_replaces_them(tmp_path: Path) -> None:
     assert rules.configuration == {"max_outbound_connections": (1, 5)}
     assert rules.responses[0].actions == (Action("suspend", 3600), Action("transcode", 454))
     assert (rules.responses[0].events, rules.responses[0].seconds) == (3, 10)
-    assert read_receivers("none") == {}
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,9 @@ def test_lua_rules_act_and_last(tmp_path: Path) -> None:
         assert say("adaptive override --domain b.test") == "Overrode 1 entries"
         say("flush domain all")
         assert until(lambda: len(host.received) == 3)
-        events = [json.loads(line) for line in server.log("events.json").splitlines()]
-        assert [e["action"] for e in events if e["event"] == "adaptive"] == [
-            "suspend",
-            "override",
-        ]
+
+        def done() -> list[str]:
+            events = [json.loads(line) for line in server.log("events.json").splitlines()]
+            return [event["action"] for event in events if event["event"] == "adaptive"]
+
+        assert until(lambda: done() == ["suspend", "override"]), done()

@@ -234,5 +234,35 @@ def test_monitors_have_seconds_and_windows(check: Check) -> None:
     assert found == [("C526", "`x` is no monitor"), ("C526", "`60,0` is no monitor")]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("adaptive_enabled = true", "Adaptive_Enabled has no effect without its stanza"),
+        ("adaptive {} adaptive_sweep_rule a { codes = ( bc:x ) }", 'adaptive_sweep_rule "a": `bc:x` is neither bc:NUMBER nor fbl:CATEGORY'),
+        ("adaptive {} Domain a.test { adaptive_retry_interval = ( 9 ) }", "Adaptive_Retry_Interval: two numbers, the lower first, not ( 9 )"),
+        ('adaptive {} adaptive_default_suspension = "a while"', "Adaptive_Default_Suspension: `a while` is no duration like `4 hours`"),
+    ],
+)  # fmt: skip
+def test_adaptive_delivery_is_checked(check: Check, text: str, message: str) -> None:
+    assert check(text) == [("C527", message)]
+    ((code, _),) = check("adaptive_sweep_rule a { codes = ( bc:1 fbl:abuse ) }")
+    assert code == "C529"
+
+
+def test_rules_in_a_file_are_read(check: Check, tmp_path: Path) -> None:
+    (tmp_path / "rules.toml").write_text("version = 7")
+    ((code, message),) = check('adaptive { receiver_rules = "rules.toml" }')
+    assert (code, message) == (
+        "C527",
+        "DIR/rules.toml: version 7, and this moonpost reads 1",
+    )
+    assert check("adaptive_enabled = true adaptive { use_receiver_rules = false }") == []
+
+
+def test_formats_of_custom_logger_are_read(check: Check) -> None:
+    found = check('custom_logger a { reception_format = "%Q" sanitize = "wash" mainlog = "x" }')
+    assert [code for code, _ in found] == ["C528", "C528"]
+
+
 def test_a_foreign_driver_may_be_accepted(check: Check) -> None:
     assert check('accept_missing = ( "csv" ) Datasource d { uri = "csv:" }') == []

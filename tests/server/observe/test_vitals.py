@@ -89,6 +89,8 @@ def test_the_screen() -> None:
         "process 7: 2 MiB, 0 sessions, generation ?",
         "  received 5, delivered 0, deferred 0, failed 0, reject 0 since the start",
     ]
+    acceptor = snapshot(10, role="acceptor", sessions=5, generation=1)
+    assert list(screen([acceptor], {})) == ["acceptor 7: 2 MiB, 5 sessions, generation 1"]
     assert list(screen([second], {7: first})) == [
         "process 7: 2 MiB, CPU 50 %, 3 sessions, generation 2",
         "  STUCK for 4.0 s in a.lua:3 < b.lua:9",

@@ -54,6 +54,7 @@ from moonpost.app.receiving import Reception, services
 from moonpost.app.sockets import without_path
 from moonpost.app.starting import reason
 from moonpost.app.storage import open_logs
+from moonpost.app.vitals import start_vitals
 from moonpost.config.commands import Answer as Told
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
@@ -181,8 +182,18 @@ class Acceptor:
             if descriptor is not None:
                 listening = socket.socket(fileno=descriptor)
                 await self.reception.open(without_path(settings), listening)
+        start_vitals(spool.folder, self._vitals, self._log, self._stack)
         for session, number in self._begin.opened.items():
             self._heard([(OPENED, session)] * number)
+
+    def _vitals(self) -> Mapping[str, Any]:
+        """What `moonpost top` shows of this process; called in a thread of its own."""
+        generation = self._running.host.current().number
+        return {
+            "role": "acceptor",
+            "sessions": self.reception.tally.open,
+            "generation": generation,
+        }
 
     def _line_to_spool(
         self, spool: LmdbSpool, events: EventStream, running: Running
