@@ -76,7 +76,8 @@ def staged(generation: Generation, config: Config) -> Staged:
     prepared = generation.environment.compiler
     assert isinstance(prepared, Prepared)
     compiled = replace(prepared.compiled, warnings=[])
-    return Staged(generation.number, config, compiled, prepared.stanzas)
+    # What the configuration remembers of answers is for this process alone.
+    return Staged(generation.number, replace(config, _answers={}), compiled, prepared.stanzas)
 
 
 async def reachable(state: State) -> None:

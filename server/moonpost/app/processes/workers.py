@@ -294,7 +294,7 @@ class Workers:
         if staged.number != now.number:  # a reload went by meanwhile
             link.send(Prepare(now))
             link.send(Adopt(now.number))
-        elif staged.config is not now.config:
+        elif staged.config.number != now.config.number:
             link.send(Configure(now.config))
         return ""
 

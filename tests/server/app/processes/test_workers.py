@@ -173,3 +173,14 @@ def test_a_stop_and_a_death_of_the_owner(two: Two, receiver: BackgroundSink) -> 
         assert until(lambda: not any(map(exists, processes)))  # they end by themselves
     serving.start()
     assert until(lambda: load.acknowledged <= set(names_of(receiver.received)))
+
+
+@pytest.mark.long
+def test_an_acceptor_that_says_nothing_is_killed(two: Two) -> None:
+    serving = two()
+    serving.start()
+    stuck = acceptors(serving)[0]
+    os.kill(stuck, signal.SIGSTOP)
+    assert until(lambda: not exists(stuck) and len(acceptors(serving)) == 2, 90)
+    assert f"(process {stuck}) is stuck: silent for 3" in serving.log("paniclog.ec")
+    assert reaches_all(serving, "ann@open.test", 250)
