@@ -20,6 +20,7 @@ from lua2py.facts.paths import Paths, known_packages
 from lua2py.facts.store import Siblings
 from lua2py.linemap import Relocation
 from lua2py.lower.module import lower_chunk
+from lua2py.lower.outline import outline
 from lua2py.parse import parse
 from lua2py.polish.comments import place_comments
 from lua2py.scopes import resolve
@@ -152,13 +153,11 @@ def _translated(analysis: Analysis, chunk: Chunk, siblings: Siblings, name: str)
     source = analysis.source
     with deep_recursion():
         facts = gather(chunk, siblings)
-        ctx, body = lower_chunk(facts, source.path, analysis.std)
-        found = [*analysis.diagnostics, *ctx.diagnostics]
-        if has_errors(found):
-            return _failed(analysis, found)
+        ctx, body = lower_chunk(facts, analysis.std)
         place_comments(ctx)
+        body = outline(ctx, body)
         emitted = emit(ctx, body, source, release())
-        found += verify(emitted.python, source)
+        found = analysis.diagnostics + verify(emitted.python, source)
         if has_errors(found):
             return _failed(analysis, found)
         return Translation(
@@ -182,7 +181,7 @@ def explain(
         return []
     with deep_recursion():
         facts = gather(analysis.chunk, siblings or _shared_only(analysis, None))
-        ctx, body = lower_chunk(facts, analysis.source.path, analysis.std)
+        ctx, body = lower_chunk(facts, analysis.std)
         return fallbacks(ctx, body, analysis.source)
 
 

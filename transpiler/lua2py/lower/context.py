@@ -11,7 +11,6 @@ import re
 from dataclasses import dataclass, field
 
 from lua2py import tree
-from lua2py.diagnostics import Diagnostic
 from lua2py.facts.kinds import Kind, annotation
 from lua2py.facts.store import Facts, FunctionFacts
 from lua2py.lower import build
@@ -23,7 +22,6 @@ from lua2py.scopes import Owner, Symbol
 from lua2py.walk import nodes
 
 What = str | list[str]
-NESTED_LOOPS = 20  # CPython's limit on loops inside each other in one function
 
 _CLASS = re.compile(r"%.|\[[^\]]*\]")  # of a Lua pattern: what stands for other characters
 _CLASSES = {
@@ -62,7 +60,6 @@ class Context:
 
     facts: Facts
     names: Names
-    path: str
     std: str = "thr"
     layout: Layout = field(default_factory=Layout)
     origins: dict[ast.AST, Origin] = field(default_factory=dict)
@@ -71,7 +68,6 @@ class Context:
     roots: set[str] = field(default_factory=set)  # msys, json, thread
     typing: set[str] = field(default_factory=set)  # Any, Callable
     patterns: dict[str, str] = field(default_factory=dict)  # Lua pattern -> hoisted name
-    diagnostics: list[Diagnostic] = field(default_factory=list)
     owner: Owner = field(init=False)
     prelude: list[ast.stmt] = field(default_factory=list)
     entries: dict[tree.Field, ast.expr] = field(
@@ -89,7 +85,6 @@ class Context:
     uses_globals: bool = False
     module_name: str = ""  # the Python name of `module(...)`'s table
     after_module_call: int | None = None  # source offset after which globals are fields of it
-    depth: int = 0  # loops inside each other in the Python function being written
     hint: str = ""  # what a nameless function or value might be called
 
     def __post_init__(self) -> None:
@@ -229,13 +224,6 @@ class Context:
         name = self.fresh(wanted)
         self.prelude.append(build.assign(build.stored(name), value))
         return build.name(name)
-
-    def report(self, code: str, node: tree.Node, **args: object) -> None:
-        self.diagnostics.append(Diagnostic(code, node.span, self.path, args))
-
-    def too_deep(self, node: tree.Node) -> None:
-        """More loops inside each other than Python compiles."""
-        self.report("L210", node, limit=NESTED_LOOPS)
 
     # --- purity ---------------------------------------------------------------------------------------------
 

@@ -19,11 +19,11 @@ from lua2py.lower.statements.blocks import block_body
 from lua2py.walk import children
 
 
-def lower_chunk(facts: Facts, path: str, std: str) -> tuple[Context, list[ast.stmt]]:
+def lower_chunk(facts: Facts, std: str) -> tuple[Context, list[ast.stmt]]:
     """The statements of the module, imports and header apart."""
     chunk = facts.scopes.chunk
     as_function = needs_function(chunk)
-    ctx = Context(facts, Names(facts, as_function), path, std)
+    ctx = Context(facts, Names(facts, as_function), std)
     body = block_body(ctx, chunk.body, inner=True)
     if as_function:
         body = _as_function(ctx, body)

@@ -6,23 +6,17 @@ import ast
 
 from lua2py import tree
 from lua2py.lower import build
-from lua2py.lower.context import NESTED_LOOPS, Context
+from lua2py.lower.context import Context
 from lua2py.lower.expressions import calls
 from lua2py.lower.registry import lowers
 from lua2py.lower.stdlib import lists
 
 
-def block_body(
-    ctx: Context, block: tree.Block, inner: bool = False, loop: bool = False
-) -> list[ast.stmt]:
+def block_body(ctx: Context, block: tree.Block, inner: bool = False) -> list[ast.stmt]:
     """The statements of a block; of a loop or branch, at least a `pass`. inner: something else stands there too."""
-    ctx.depth += loop
-    if ctx.depth > NESTED_LOOPS and loop:
-        ctx.too_deep(block)
     found: list[ast.stmt] = []
     for statement in block.body:
         found += ctx.statement(statement)
-    ctx.depth -= loop
     if not found and not inner:
         found = [ast.Pass()]
     ctx.blocks[block] = found

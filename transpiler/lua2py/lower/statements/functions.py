@@ -65,12 +65,12 @@ def definition(ctx: Context, node: tree.Function, name: str) -> ast.FunctionDef:
     """`def name(...)` with its body."""
     known = ctx.facts.functions[node]
     args = _parameters(ctx, known)
-    outer, prelude, depth, hint = ctx.owner, ctx.prelude, ctx.depth, ctx.hint
-    ctx.owner, ctx.prelude, ctx.depth, ctx.hint = node, [], bool(known.again), ""
+    outer, prelude, hint = ctx.owner, ctx.prelude, ctx.hint
+    ctx.owner, ctx.prelude, ctx.hint = node, [], ""
     body = _declared_outside(ctx, node) + _arg_table(ctx, node)
     body += _loop(ctx, known) if known.again else _once(ctx, known)
     result = ctx.type_text(result_text(known))
-    ctx.owner, ctx.prelude, ctx.depth, ctx.hint = outer, prelude, depth, hint
+    ctx.owner, ctx.prelude, ctx.hint = outer, prelude, hint
     made = ast.FunctionDef(
         name=name,
         args=args,

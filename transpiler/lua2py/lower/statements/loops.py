@@ -21,17 +21,13 @@ from lua2py.walk import nodes
 
 @lowers(tree.While)
 def lower_while(ctx: Context, node: tree.While) -> list[ast.stmt]:
-    return [
-        ast.While(
-            test=condition(ctx, node.test), body=block_body(ctx, node.body, loop=True), orelse=[]
-        )
-    ]
+    return [ast.While(test=condition(ctx, node.test), body=block_body(ctx, node.body), orelse=[])]
 
 
 @lowers(tree.Repeat)
 def lower_repeat(ctx: Context, node: tree.Repeat) -> list[ast.stmt]:
     """`while True`, with the test at the end, where it sees the locals of the body."""
-    body = block_body(ctx, node.body, inner=True, loop=True)
+    body = block_body(ctx, node.body, inner=True)
     outer, ctx.prelude = ctx.prelude, []
     test = condition(ctx, node.test)
     body += ctx.prelude
@@ -54,7 +50,7 @@ def lower_numeric_for(ctx: Context, node: tree.NumericFor) -> list[ast.stmt]:
     )
     target, head = _targets(ctx, [node.var])
     ctx.mark(walked, node)
-    body = [*head, *block_body(ctx, node.body, loop=True)]
+    body = [*head, *block_body(ctx, node.body)]
     return [
         ast.For(target=target, iter=walked, body=_without_pass(body), orelse=[], type_comment=None)
     ]
@@ -128,7 +124,7 @@ def lower_generic_for(ctx: Context, node: tree.GenericFor) -> list[ast.stmt]:
     target, head = _targets(ctx, names)
     if numbered and len(names) == 1:
         target = build.targets([target, build.stored(_unused(ctx))])
-    body = [*head, *block_body(ctx, node.body, loop=True)]
+    body = [*head, *block_body(ctx, node.body)]
     return [
         ast.For(target=target, iter=walked, body=_without_pass(body), orelse=[], type_comment=None)
     ]
