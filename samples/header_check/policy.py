@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msys
 from msys.lua import Table, string
 
@@ -15,7 +13,7 @@ REQUIRED = ["From", "Date"]
 
 
 # The first required header that is absent, or nothing.
-def missing(msg: msys.Message) -> Any:
+def missing(msg: msys.Message) -> str | None:
     for name in REQUIRED:
         if len(msg.header(name)) == 0:
             return name

@@ -20,7 +20,7 @@ def of(address: Any = None, *_: Any) -> str:
 M["of"] = of
 
 
-def is_free(domain: Any = None, *_: Any) -> Any:
+def is_free(domain: Any = None, *_: Any) -> bool:
     return FREE[domain] is True
 
 

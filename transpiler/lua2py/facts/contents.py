@@ -38,8 +38,9 @@ Place = tuple[tree.Node, int]  # a constructor or a call, and which of its resul
 class Contents:
     """The sites of one chunk. `changes` counts what was learnt, so that the passes know when they are done."""
 
-    def __init__(self, sites: dict[Place, Site]) -> None:
+    def __init__(self, sites: dict[Place, Site], lists: set[tree.Node]) -> None:
         self.sites = sites
+        self.lists = lists  # constructors of Python's own lists, as far as is known
         self.changes = 0
 
     # --- making -------------------------------------------------------------------------------------------
@@ -51,6 +52,7 @@ class Contents:
         site = self.sites.get((node, 0))
         if site is None:
             site = self.sites[node, 0] = Site(ordered=True, size=len(entries))
+            site.as_list = node in self.lists
             site.given = frozenset(
                 entry.key.value for entry, _, _ in entries if isinstance(entry.key, tree.String)
             )
@@ -102,7 +104,7 @@ class Contents:
         found = NOTHING
         for site in receiver.sites:
             found |= site.values
-        return found.without(NIL).softened()
+        return found.annotated() if is_python_list(receiver) else found.without(NIL).softened()
 
     def walked(self, receiver: Kind) -> tuple[Kind, Kind]:
         """The keys and values that `pairs` gives."""
@@ -224,6 +226,11 @@ def is_list(kind: Kind) -> bool:
 def is_python_list(kind: Kind) -> bool:
     """Whether it is kept as one of Python's lists."""
     return bool(kind.sites) and all(site.as_list for site in kind.sites)
+
+
+def has_elements(kind: Kind) -> bool:
+    """Whether all of such lists are made with elements, from which a type checker takes their type."""
+    return all(site.size for site in kind.sites)
 
 
 def is_fixed_list(kind: Kind) -> bool:

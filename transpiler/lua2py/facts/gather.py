@@ -31,6 +31,7 @@ def gather(chunk: tree.Chunk, siblings: Siblings) -> Facts:
     infer(facts)
     # The results of methods are known now: functions that return them may have a fixed number.
     functions.settle_arity(facts)
+    lists.survey(facts)  # what Python's lists hold is known to its type checker
     infer(facts)
     lists.survey(facts)
     return facts

@@ -27,7 +27,7 @@ class Infer:
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.scopes = facts.scopes
-        self.contents = Contents(facts.sites)
+        self.contents = Contents(facts.sites, facts.lists)
         self.walked: dict[
             tree.Stat, tuple[Env, int, Env | None]
         ] = {}  # each loop's last start, and what it gave

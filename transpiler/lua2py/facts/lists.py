@@ -19,14 +19,12 @@ WRITING = frozenset({"string.format", "tostring"})
 
 
 def survey(facts: Facts) -> None:
-    """Set `as_list` of the sites."""
+    """Fill `lists`, and set `as_list` of the sites."""
     found = {
         site
         for (node, _), site in facts.sites.items()
         if isinstance(node, tree.TableConstructor) and site.ordered and not site.escaped
     }
-    if not found:
-        return
     kinds = [kind for kind in _all_kinds(facts) if not kind.sites.isdisjoint(found)]
     for node, kind in facts.kinds.items():
         if not kind.sites.isdisjoint(found) and not _is_list_use(facts, node, kind):
@@ -40,8 +38,11 @@ def survey(facts: Facts) -> None:
         for kind in kinds:
             if not kind.sites <= found:
                 found -= kind.sites
-    for site in found:
-        site.as_list = True
+    facts.lists.clear()
+    for (node, _), site in facts.sites.items():
+        site.as_list = site in found
+        if site.as_list:
+            facts.lists.add(node)
 
 
 def _all_kinds(facts: Facts) -> Iterator[Kind]:

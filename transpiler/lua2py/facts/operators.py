@@ -114,8 +114,10 @@ def unary_kind(op: str, operand: Kind, facts: Facts) -> Kind:
 
 def binary_kind(node: tree.Binary, left: Kind, right: Kind, facts: Facts) -> Kind:
     kind = _binary_kind(node, left, right, facts)
-    told = node.op == ".." or isinstance(node.left, tree.Nil) or isinstance(node.right, tree.Nil)
-    return kind.softened() if not told and (left.soft or right.soft) else kind
+    told = any(isinstance(side, tree.Nil | tree.Boolean) for side in (node.left, node.right))
+    if told or node.op == "..":
+        return kind
+    return kind.softened() if left.soft or right.soft else kind
 
 
 def _binary_kind(node: tree.Binary, left: Kind, right: Kind, facts: Facts) -> Kind:

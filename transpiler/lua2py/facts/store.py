@@ -94,6 +94,7 @@ class Facts:
         default_factory=dict
     )  # where 5.0's `arg` table is used
     mates: dict[Symbol, Match] = field(default_factory=dict)  # of each name of a match, the match
+    lists: set[tree.Node] = field(default_factory=set)  # constructors of Python's own lists
     sites: dict[tuple[tree.Node, int], Site] = field(default_factory=dict)  # where tables are made
     early: set[Symbol] = field(
         default_factory=set

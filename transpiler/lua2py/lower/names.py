@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 
 from lua2py import tree
-from lua2py.facts.contents import is_python_list
+from lua2py.facts.contents import has_elements, is_python_list
 from lua2py.facts.kinds import annotation
 from lua2py.facts.store import Facts
 from lua2py.naming import free, python_name
@@ -61,8 +61,10 @@ class Names:
         if symbol.declaration is None or symbol in self.facts.by_symbol:
             return False
         made = self.facts.kind(symbol.declaration)
-        if is_python_list(made) and any(site.changed or not site.size for site in made.sites):
-            return True
+        if is_python_list(made):
+            return (
+                " | " in annotation(made) or "[Any]" in annotation(made) or not has_elements(made)
+            )
         if not symbol.writes:
             return False
         first = annotation(self.facts.kind(symbol.declaration))
