@@ -139,7 +139,8 @@ class Envelope(MessageState):
     def binding_group(self, value: Any = ABSENT) -> str | None:
         """The binding group, nil if none; with an argument, assign a random member of it first.
 
-        A group without usable members means the default binding. Only in validate_set_binding.
+        Members that are suspended for the message's domain are left out, unless all are. A group without members
+        means the default binding. Only in validate_set_binding.
         """
         if value is ABSENT or value is None:
             return self.binding_group_name
@@ -150,9 +151,15 @@ class Envelope(MessageState):
         if members is None:
             panic(f"msg:binding_group: there is no group '{name}'; the assignment stays as it was")
             return None
-        self.binding_name = random.choice(list(members)) if members else DEFAULT_BINDING
+        suspended, domain = ports().configuration.suspended, self._queue_domain()
+        free = [member for member in members if not suspended(member, domain)]
+        self.binding_name = random.choice(free or list(members)) if members else DEFAULT_BINDING
         self.binding_group_name = name
         return name
+
+    def _queue_domain(self) -> str:
+        """The domain whose queue the message will be in, as far as that is known."""
+        return (self.route or split_address(self.recipient)[1]).lower()
 
     def _may_bind(self, name: str) -> bool:
         if (now := phase()) in ("", "set_binding"):

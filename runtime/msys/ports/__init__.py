@@ -177,6 +177,10 @@ class Configuration(Protocol):
         """Members of a group; None when there is no such group."""
         ...
 
+    def suspended(self, binding: str, domain: str) -> bool:
+        """Whether nothing is delivered at present from a binding to a domain."""
+        ...
+
     def delivery_option(self, option: str, binding: str, domain: str) -> Any:
         """An option with its fallback and default, typed."""
         ...

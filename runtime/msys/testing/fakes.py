@@ -287,6 +287,7 @@ class FakeConfiguration:
     modules: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     bindings: list[str] = field(default_factory=lambda: ["default"])
     groups: dict[str, list[str]] = field(default_factory=dict)
+    suspensions: set[tuple[str, str]] = field(default_factory=set)
 
     def command(self, words: Sequence[str]) -> tuple[Any, str]:
         action, *rest = words
@@ -301,6 +302,9 @@ class FakeConfiguration:
 
     def binding_names(self) -> Sequence[str]:
         return self.bindings
+
+    def suspended(self, binding: str, domain: str) -> bool:
+        return (binding, domain) in self.suspensions
 
     def binding_group(self, name: str) -> Sequence[str] | None:
         return self.groups.get(name)

@@ -96,6 +96,11 @@ class AdaptiveDelivery:
             return configured
         return self._shaped(name, option, configured, self._tuned(name, option))
 
+    def suspends(self, binding: str, domain: str) -> bool:
+        """Whether a rule, and no operator, holds a queue back."""
+        name = QueueName(binding, domain)
+        return self.state.held(name, SUSPENSION) and self.enabled(name)
+
     def scope_of(self, inner: Option) -> Option:
         """Where an option is decided: the queue itself when adaptive delivery decides, else what `inner` says."""
 

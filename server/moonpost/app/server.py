@@ -229,6 +229,7 @@ class Server:
         if adaptive:
             adaptive.changed = self.queues.reconsider
             self.events.watchers.append(adaptive.see)
+            self.live.suspensions.append(adaptive.suspends)
             self.queues.revisers.append(adaptive.revise)
             self.host.on_swap.append(lambda _generation: self._refresh_soon())
         self.keeper = SpoolKeeper(

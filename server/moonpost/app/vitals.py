@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from moonpost.observe.tallies import Tallies
 from moonpost.observe.vitals import BEAT_S, Facts, Vitals, spread_row
 from msys.ports import Log
 
@@ -33,10 +33,14 @@ def start_vitals(spool: Path, facts: Facts, log: Log, stack: AsyncExitStack) -> 
 
 def start_vitals_of(server: Server, stack: AsyncExitStack) -> None:
     """Those of the process that owns the queues."""
-    tallies = Tallies()
-    server.events.watchers.append(tallies.see)
+    totals: Counter[str] = Counter()
+
+    def see(event: str, _facts: Mapping[str, Any]) -> None:
+        totals[event] += 1
+
+    server.events.watchers.append(see)
     spool = Path(server.config.option("spoolbase"))
-    start_vitals(spool, lambda: facts(server, tallies), server.log, stack)
+    start_vitals(spool, lambda: facts(server, totals), server.log, stack)
 
 
 async def _beat(vitals: Vitals) -> None:
@@ -45,14 +49,14 @@ async def _beat(vitals: Vitals) -> None:
         await asyncio.sleep(BEAT_S)
 
 
-def facts(server: Server, tallies: Tallies) -> Mapping[str, Any]:
+def facts(server: Server, totals: Mapping[str, int]) -> Mapping[str, Any]:
     """Called in the thread of the vitals: reads, and changes nothing."""
     queues = sorted([*server.queues.queues.values()], key=lambda one: -one.total)[:MOST_QUEUES]
     held = server.adaptive.state.pairs if server.adaptive is not None else {}
     return {
         "sessions": server.tally.open,
         "generation": server.host.current().number,
-        "totals": dict(tallies.totals),
+        "totals": dict(totals),
         "queues": [
             {
                 "binding": queue.name.binding,

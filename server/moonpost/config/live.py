@@ -45,6 +45,7 @@ class LiveConfiguration:
     def __init__(self, config: Config) -> None:
         self._current = config
         self.on_change: list[OnChange] = []
+        self.suspensions: list[Callable[[str, str], bool]] = []  # who else suspends queues
 
     @property
     def current(self) -> Config:
@@ -132,6 +133,12 @@ class LiveConfiguration:
 
     def binding_group(self, name: str) -> Sequence[str] | None:
         return self._current.binding_group(name)
+
+    def suspended(self, binding: str, domain: str) -> bool:
+        """By an option, or by somebody in `suspensions`."""
+        return bool(self.delivery_option("suspend_delivery", binding, domain)) or any(
+            suspends(binding, domain) for suspends in self.suspensions
+        )
 
     def delivery_option(self, option: str, binding: str, domain: str) -> Any:
         return self._current.delivery_option(option, binding, domain)

@@ -37,11 +37,10 @@ class Bounded:
 
 
 class Tallies:
-    """Counters by name of the event and labels; `totals` by name alone."""
+    """Counters by name of the event and labels."""
 
     def __init__(self, domains: int = MOST_DOMAINS, bindings: int = MOST_BINDINGS) -> None:
         self.counts: dict[str, Counter[Labels]] = {}
-        self.totals: Counter[str] = Counter()
         self._domain, self._binding = Bounded(domains), Bounded(bindings)
         self._word = Bounded(100)  # phases, callouts, actions: few, but told by others
         self._labels: Mapping[str, Callable[[Mapping[str, Any]], Labels]] = {
@@ -59,7 +58,6 @@ class Tallies:
 
     def see(self, event: str, facts: Mapping[str, Any]) -> None:
         """One event of the event log."""
-        self.totals[event] += 1
         labels = self._labels.get(event)
         if labels is not None:
             counter = self.counts.get(event)

@@ -174,6 +174,23 @@ def test_binding_group_picks_a_member() -> None:
         assert msg.binding() == "default"
 
 
+@row("msg:binding_group")
+def test_binding_group_leaves_suspended_members_out() -> None:
+    with binding_policy() as here:
+        held = here.ports.configuration.suspensions
+        domain = message().recipient.rpartition("@")[2]
+        held.add(("fast", domain))
+        chosen = []
+        for _ in range(30):
+            msg = message()
+            msg.binding_group("both")
+            chosen.append(msg.binding())
+        assert set(chosen) == {"slow"}
+        held.add(("slow", domain))
+        msg = message()
+        assert msg.binding_group("both") == "both" and msg.binding() in ("fast", "slow")
+
+
 @row("msg:code")
 def test_code_gets_and_sets_the_response() -> None:
     msg = message()

@@ -127,6 +127,7 @@ def test_a_suspended_queue_waits_and_goes_on(tmp_path: Path) -> None:
         assert await bench.made.events(2) == "TT"
         await bench.settled()
         assert bench.told_of("suspend") == ["suspension for 14400 s: 421 4.7.0 [TS01] not now"]
+        assert bench.adaptive.suspends(*B) and not bench.adaptive.suspends("default", "other.test")
         asked = len(sink.commands)
         del sink.answers["MAIL"]
         await bench.made.send("c@b.test", "d@other.test")  # another domain is not concerned
