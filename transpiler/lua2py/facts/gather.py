@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lua2py import tree
-from lua2py.facts import functions, library, lists, matches, tailcalls
+from lua2py.facts import arity, callouts, functions, library, lists, matches, tailcalls
 from lua2py.facts.infer import infer
 from lua2py.facts.paths import Paths
 from lua2py.facts.store import Facts, Siblings
@@ -26,11 +26,13 @@ def gather(chunk: tree.Chunk, siblings: Siblings) -> Facts:
     _arg_tables(facts)
     _first_writes(facts)
     functions.survey(facts)
+    callouts.survey(facts)
+    arity.settle(facts)
     tailcalls.survey(facts)
     matches.survey(facts)
     infer(facts)
     # The results of methods are known now: functions that return them may have a fixed number.
-    functions.settle_arity(facts)
+    arity.settle(facts)
     lists.survey(facts)  # what Python's lists hold is known to its type checker
     infer(facts)
     lists.survey(facts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 
 from lua2py import tree
-from lua2py.facts.functions import returns_of
+from lua2py.facts.flow import returns_of
 from lua2py.facts.kinds import NIL, annotation
 from lua2py.facts.store import Facts
 from lua2py.lower import build
