@@ -50,8 +50,10 @@ class Infer:
             self.block(self.scopes.chunk.body, {})
             if self.changes == before:
                 return
-        self.facts.kinds.clear()  # nothing is known for sure: every helper stays
+        # Nothing is known for sure: every helper stays.
+        self.facts.kinds.clear()
         self.facts.symbols.clear()
+        self.facts.sites.clear()
         for known in self.facts.functions.values():
             known.params = [ANY] * len(known.params)
             known.results = [ANY] * len(known.results)

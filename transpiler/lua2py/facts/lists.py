@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lua2py import tree
-from lua2py.facts.contents import appends
-from lua2py.facts.kinds import BOOLEAN, NIL, NOTHING, STRING, TABLE, WHOLE, Kind, Site
+from lua2py.facts.contents import appends, is_followed
+from lua2py.facts.kinds import BOOLEAN, NIL, NOTHING, SCALAR, STRING, TABLE, WHOLE, Kind, Site
+from lua2py.facts.operators import EVENTS
 from lua2py.facts.store import Facts, FunctionFacts
 from lua2py.walk import nodes
 
@@ -106,8 +107,14 @@ def _is_appended_to(facts: Facts, place: tree.Index) -> bool:
 
 
 def _is_quiet(facts: Facts, root: tree.Node) -> bool:
-    """Whether nothing below runs a function of the script's or waits."""
+    """Whether nothing below runs a function of the script's, a metamethod among them, or waits."""
     for node in nodes(root):
+        if isinstance(node, tree.Index) and facts.mentions("__index"):
+            if not is_followed(facts.kind(node.object)):
+                return False
+        if isinstance(node, tree.Binary) and facts.mentions(*EVENTS.values(), "__lt", "__le"):
+            if not all(facts.kind(side).within(SCALAR) for side in (node.left, node.right)):
+                return False
         if isinstance(node, tree.Call | tree.Invoke) and not facts.is_pure_call(node):
             name = facts.paths.function(node.function) if isinstance(node, tree.Call) else None
             if name not in WRITING or facts.mentions("__tostring"):

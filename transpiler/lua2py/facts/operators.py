@@ -197,6 +197,8 @@ _RANGES = {"+": _sum, "-": _difference, "*": times, "%": _remainder}
 
 def counted(kind: Kind, start: Kind, stop: Kind, step: Kind) -> Kind:
     """A numeric `for`'s counter, between its bounds."""
+    if not stop.within(WHOLE):
+        return kind.between(*UNBOUNDED)
     low, high = min(start.range[0], stop.range[0]), max(start.range[1], stop.range[1])
     if step.range[0] > 0:
         low = start.range[0]
