@@ -43,6 +43,26 @@ def test_flushed_mail_is_tried_at_once(tmp_path: Path) -> None:
     run(test, tmp_path, busy())
 
 
+def test_a_dry_run_counts_and_changes_nothing(tmp_path: Path) -> None:
+    async def test(made: Line, console: QueueConsole, sink: Sink) -> None:
+        records = await made.send("b@b.test", "c@b.test", "d@c.test")
+        await made.events(3)
+        await made.until(lambda: not any(queue.held for queue in made.manager.queues.values()))
+        before = [await made.spool.get(record.id) for record in records]
+        first = records[0].id
+        assert await console.flush("b.test", dry_run=True) == 2
+        assert await console.fail("b.test", quiet=False, dry_run=True) == 2
+        assert await console.reroute("b.test", "x.test", dry_run=True) == 2
+        assert await console.rebind("default", None, dry_run=True) == 0  # nobody to ask
+        assert await console.retry_message(first, dry_run=True)
+        assert await console.fail_message(first, dry_run=True)
+        assert not await console.fail_message("nothing", dry_run=True)
+        assert [await made.spool.get(record.id) for record in records] == before
+        assert made.journal.kinds() == "RRRTTT" and sink.connections == 2
+
+    run(test, tmp_path, busy())
+
+
 def test_messages_are_listed_in_the_order_they_will_be_tried(tmp_path: Path) -> None:
     async def test(made: Line, console: QueueConsole, sink: Sink) -> None:
         for n in range(7):
