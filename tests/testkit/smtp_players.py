@@ -149,7 +149,9 @@ class PurePlayer(Player):
                 self.waited += action.seconds
                 self.now += action.seconds
             case actions.ReadContent():
-                self.intake.expect_content(action.limit_bytes, self.options.max_line_bytes)
+                self.intake.expect_content(
+                    action.limit_bytes, self.options.max_line_bytes, self.options.mend
+                )
             case actions.Keep():
                 self.kept.messages += action.messages
                 self.kept.receptions.append(action.reception)

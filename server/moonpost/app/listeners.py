@@ -14,7 +14,7 @@ from moonpost.app.authentication import mechanisms
 from moonpost.app.injection import InjectionOptions
 from moonpost.config.model import Config
 from moonpost.inbound.http import HttpLimits
-from moonpost.inbound.settings import Cap, ListenSettings, PeerSettings
+from moonpost.inbound.settings import Cap, ListenSettings, PeerSettings, Rate
 from moonpost.inbound.tls import TlsOptions, server_context
 from moonpost.phases.options import EXTENSIONS, SessionOptions
 from msys.lua.bytestr import to_str
@@ -74,6 +74,7 @@ def _settings(config: Config, listen: str) -> ListenSettings:
         return PeerSettings(
             options=session_options(config, listen, peer, of_peer is not None),
             caps=_caps(config, listen, peer),
+            rate=_rate(config, listen, peer),
             idle_time_s=float(option("idle_time", peer) or 0),
             proxy_header=bool(option("proxy_protocol", peer)),
             proxy_header_timeout_s=float(option("proxy_protocol_timeout", peer)),
@@ -167,6 +168,16 @@ def _caps(config: Config, listen: str, peer: str) -> tuple[Cap, ...]:
     return tuple(found)
 
 
+def _rate(config: Config, listen: str, peer: str) -> Rate | None:
+    """The limit of messages in time, counted in the scope that sets it."""
+    name = "inbound_throttle_messages"
+    throttle = config.listener_option(name, SCOPE, listen, peer)
+    scope = config.listener_scope(name, SCOPE, listen, peer)
+    if throttle is None or scope is None:
+        return None
+    return Rate(f"{scope.row.name} {scope.instance or ''}", throttle.events, throttle.seconds)
+
+
 def session_options(config: Config, listen: str, peer: str, tls: bool) -> SessionOptions:
     """The options of one peer's session."""
 
@@ -190,15 +201,27 @@ def session_options(config: Config, listen: str, peer: str, tls: bool) -> Sessio
         max_recipients_per_message=int(option("max_recipients_per_message") or 0),
         max_recipients_per_connection=int(option("max_recipients_per_connection") or 0),
         max_bad_commands=int(option("max_bad_commands")),
+        max_line_bytes=_max_line_bytes(option),
+        date_header=str(option("rfc2822_date_header")),
+        message_id_header=str(option("rfc2822_messageid_header")),
+        allow_missing_headers=option("rfc2822_missing_headers") == "allow",
+        trace_header=bool(option("rfc2822_trace_headers")),
+        mend_header=option("rfc2822_lone_lf_in_headers") == "fix",
+        mend_body=option("rfc2822_lone_lf_in_body") == "fix",
+        pedantic_addresses=bool(option("rfc2821_pedantic_address_rules")),
         max_received_headers=int(loops["max_received_headers"]) if loops else 0,
         notice_own_address=bool(loops and loops["use_ip"]),
         loop_code=int(loops["code"]) if loops else 0,
+        throttled=option("inbound_throttle_messages") is not None,
         require_ehlo=bool(option("require_ehlo")),
         require_auth=bool(option("require_authentication")),
         auth_requires_tls=bool(option("authentication_requires_tls")),
         allow_null_envelope_sender=bool(option("allow_null_envelope_sender")),
         allow_ip_literal=bool(option("allow_ip_literal")),
-        allow_trailing_whitespace_in_commands=bool(option("allow_trailing_whitespace_in_commands")),
+        allow_trailing_whitespace_in_commands=bool(
+            option("allow_trailing_whitespace_in_commands")
+            or option("rfc2821_allow_whitespace_in_envelope")
+        ),
         domain_for_unqualified_sender_address=str(
             option("domain_for_unqualified_sender_address") or ""
         ),
@@ -225,6 +248,16 @@ def session_options(config: Config, listen: str, peer: str, tls: bool) -> Sessio
             option("generate_bounces_for_multi_recipient_policy_rejections")
         ),
     )
+
+
+def _max_line_bytes(option: Option) -> int:
+    """The longest line that is taken, with its CR LF; 0: any."""
+    length = option("rfc2822_max_line_length")
+    if length == "pedantic":
+        return 1000  # RFC 5322 section 2.1.1
+    if length == "ignore" or option("rfc2822_max_line_length_policy") != "reject":
+        return 0
+    return int(length) + 2
 
 
 def _reply_text(text: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from moonpost.config.diagnostics import Diagnostic, diagnostic, did_you_mean
 from moonpost.config.model import Config
-from moonpost.inbound.tls import version_range
+from moonpost.tls import version_range
 
 
 def _issuers(path: str) -> None:

@@ -50,6 +50,7 @@ class Intake:
         self._searched = 0  # how far the buffer holds nothing of interest
         self._limit = 0
         self._max_line = 0
+        self._mend: Callable[[bytes], bytes] | None = None
         self._left = 0
         self._stuffed = False
         self._dropping = False  # inside a line or content that is too long already
@@ -87,11 +88,17 @@ class Intake:
         self._searched = 0
         return data
 
-    def expect_content(self, limit_bytes: int = 0, max_line_bytes: int = 0) -> None:
-        """What comes next is content up to its end."""
+    def expect_content(
+        self,
+        limit_bytes: int = 0,
+        max_line_bytes: int = 0,
+        mend: Callable[[bytes], bytes] | None = None,
+    ) -> None:
+        """What comes next is content up to its end. mend: what to do about lone CR and LF; None: refuse them."""
         self._next = self._content
         self._limit = limit_bytes
         self._max_line = max_line_bytes
+        self._mend = mend
         self._searched = 0
         self._dropping = False
 
@@ -154,6 +161,11 @@ class Intake:
         self._dropping = False
         self._next = self._line
         problem = problem or content_problem(data, self._max_line)
+        if problem is Problem.BARE_NEWLINE and self._mend is not None:
+            # Dots are those of real lines, and go first: a line that is one only now was not stuffed.
+            data = self._mend(unstuffed(data))
+            problem = content_problem(data, self._max_line)
+            return Content(b"" if problem else data, problem)
         if problem is not None:
             return Content(b"", problem)
         return Content(unstuffed(data) if self._stuffed else data)

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from moonpost.inbound.settings import Rate
 from moonpost.phases.actions import Failed, Reception
+from moonpost.queue.throttle import Throttle
 from msys.message import Message
 
 
@@ -117,10 +119,11 @@ class Tap(Protocol):
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the start, for metrics; one for all listeners of a service. All but the first two only grow."""
+    """Counts since the start, one for all listeners of a service. The numbers from `connections` on only grow."""
 
     open: int = 0  # sessions at this moment
     by_block: Counter[str] = field(default_factory=Counter)  # of those, by the block of a Cap
+    throttles: dict[Rate, Throttle] = field(default_factory=dict)
     connections: int = 0
     refused_connections: int = 0
     messages: int = 0

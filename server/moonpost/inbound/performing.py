@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from moonpost.inbound.intake import Intake
 from moonpost.inbound.interface import Credentials, Refusal
 from moonpost.inbound.service import Service
+from moonpost.inbound.settings import PeerSettings
 from moonpost.phases.actions import (
     Authenticate,
     AuthStatus,
+    BeginMessage,
     Bounce,
     CheckCredentials,
     Close,
@@ -30,6 +32,7 @@ from moonpost.phases.actions import (
 )
 from moonpost.phases.asking import panic_lines
 from moonpost.phases.machine import Machine
+from moonpost.queue.throttle import Throttle
 from moonpost.spool.interface import SpoolError, SpoolFull
 
 PARKED = object()  # the steps go on when a chunk has come
@@ -43,6 +46,7 @@ class Performing:
     machine: Machine | None
     intake: Intake
     closing: bool
+    peer: PeerSettings
     _early: asyncio.Future[bool] | None = None  # a pause that ends when the peer speaks
 
     if TYPE_CHECKING:
@@ -57,12 +61,23 @@ class Performing:
 
     def _read_content(self, action: ReadContent) -> None:
         assert self.machine is not None
-        self.intake.expect_content(action.limit_bytes, self.machine.state.options.max_line_bytes)
+        options = self.machine.state.options
+        self.intake.expect_content(action.limit_bytes, options.max_line_bytes, options.mend)
 
     def _read_chunk(self, action: ReadChunk) -> Any:
         self.intake.expect_chunk(action.size, discard=action.discard)
         item = self.intake.next()
         return PARKED if item is None else item[0]
+
+    def _begin_message(self, _action: BeginMessage) -> bool:
+        rate = self.peer.rate
+        if rate is None:
+            return True
+        throttles = self.service.tally.throttles
+        throttle = throttles.get(rate)
+        if throttle is None:
+            throttle = throttles[rate] = Throttle(rate.messages, rate.seconds)
+        return throttle.wait_s(self.loop.time()) == 0
 
     def _note(self, action: Note) -> None:
         assert self.machine is not None
@@ -190,6 +205,7 @@ class Performing:
 
 
 AT_ONCE: dict[type, Callable[..., Any]] = {
+    BeginMessage: Performing._begin_message,
     Close: Performing._close,
     ReadContent: Performing._read_content,
     ReadChunk: Performing._read_chunk,

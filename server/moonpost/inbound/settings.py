@@ -24,12 +24,22 @@ class Cap:
     everywhere: bool = False  # over all listeners, not this one alone
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most so many messages in so many seconds, for all sessions of one scope together."""
+
+    scope: str
+    messages: int
+    seconds: float
+
+
 @dataclass(frozen=True)
 class PeerSettings:
     """What holds for the sessions of one address. Zero means no limit."""
 
     options: SessionOptions = field(default_factory=SessionOptions)
     caps: tuple[Cap, ...] = ()
+    rate: Rate | None = None
     idle_time_s: float = IDLE_SECONDS
     proxy_header: bool = False  # a trusted proxy: its connections begin with a PROXY header
     proxy_header_timeout_s: float = PROXY_HEADER_SECONDS

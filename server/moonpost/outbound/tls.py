@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from moonpost.outbound import dane
 from moonpost.outbound.security import CA, DANE, HOST, Security
+from moonpost.tls import version_range
 
 
 class TlsFiles(Protocol):
@@ -27,6 +28,8 @@ class TlsFiles(Protocol):
     def tls_key(self) -> str: ...
     @property
     def tls_ciphers(self) -> str: ...
+    @property
+    def tls_protocols(self) -> str: ...
 
 
 def context_for(options: TlsFiles, security: Security) -> ssl.SSLContext:
@@ -37,11 +40,14 @@ def context_for(options: TlsFiles, security: Security) -> ssl.SSLContext:
         options.tls_certificate,
         options.tls_key,
         options.tls_ciphers,
+        options.tls_protocols,
     )
 
 
 @lru_cache(maxsize=256)
-def _context(verified: bool, ca: str, certificate: str, key: str, ciphers: str) -> ssl.SSLContext:
+def _context(
+    verified: bool, ca: str, certificate: str, key: str, ciphers: str, protocols: str
+) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=ca or None)
     context.check_hostname = False  # `objection` does it: one of several names may fit
     context.verify_mode = ssl.CERT_REQUIRED if verified else ssl.CERT_NONE
@@ -49,6 +55,8 @@ def _context(verified: bool, ca: str, certificate: str, key: str, ciphers: str) 
         context.load_cert_chain(certificate, key or None)
     if ciphers:
         context.set_ciphers(ciphers)
+    if protocols:
+        context.minimum_version, context.maximum_version = version_range(protocols)
     return context
 
 

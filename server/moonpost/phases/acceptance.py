@@ -16,6 +16,7 @@ from moonpost.phases.answering import answer, discarded, refused
 from moonpost.phases.asking import ask, tell
 from moonpost.phases.content import Problem
 from moonpost.phases.enqueue import Fate, Judged, enqueue, log_reception, of_verdict
+from moonpost.phases.form import DATE, fields_of, has_header, missing_fields, refusal_of
 from moonpost.phases.loops import found_loop
 from moonpost.phases.received import field_text, received
 from moonpost.phases.state import SessionState, Transaction
@@ -64,6 +65,16 @@ def accept_content(session: SessionState, content: bytes) -> Steps:
         yield from answer(session, loop, DATA, replies.OK_NOOP)
         session.end_transaction()
         return
+    fields = fields_of(content)
+    refusal = refusal_of(session.options, content, fields)
+    if refusal is not None:
+        yield from answer(session, refusal, DATA, replies.OK_NOOP)
+        session.end_transaction()
+        return
+    if DATE not in fields:
+        session.vctx.mess["rfc2822_date_missing"] = "true"
+    if not has_header(content):
+        content = b"\r\n" + content
     own = None
     if session.generation.has(TRACE_HOOK):
         own = yield from _own_trace(session, transaction.message)
@@ -86,6 +97,8 @@ def refuse_content(session: SessionState, problem: Problem) -> Steps:
 
 def _traced(session: SessionState, transaction: Transaction, content: bytes) -> bytes:
     """The content under its trace header."""
+    if not session.options.trace_header:
+        return content
     recipients = session.vctx.recipients
     header = received(
         helo=session.helo,
@@ -135,7 +148,16 @@ def _whole(session: SessionState, transaction: Transaction) -> Steps:
         yield from discarded(session, message, DATA)
         yield from _accepted(session, message, said)
     else:
+        _complete(session, message)
         yield from _fan_out(session, transaction, said)
+
+
+def _complete(session: SessionState, message: Message) -> None:
+    """Add the fields that every message must have."""
+    head = message.header_block
+    added = missing_fields(session.options, head, message.id.text, session.now)
+    if added:
+        message.content = head.removesuffix(b"\r\n") + added + b"\r\n" + message.body_block
 
 
 def _fan_out(session: SessionState, transaction: Transaction, said: Verdict | None) -> Steps:

@@ -56,6 +56,11 @@ class Keep:
 
 
 @dataclass(slots=True)
+class BeginMessage:
+    """Ask whether the rate of messages leaves room for one more. Answered with a bool."""
+
+
+@dataclass(slots=True)
 class Expand:
     """Look behind aliases. Answered with alias -> addresses for those that are some; None: nobody could say."""
 

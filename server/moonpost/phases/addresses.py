@@ -22,6 +22,7 @@ _LITERAL = re.compile(r"\[(?:\d{1,3}(?:\.\d{1,3}){3}|IPv6:[0-9A-Fa-f:.]+)\]", re
 _QUOTED = re.compile(r'"(?:[ !#-\[\]-~\x80-\xff]|\\[ -~])*"')
 _NAME_ONLY = re.compile(_NAME)
 _ATOM_ONLY = re.compile(_ATOM)
+_DOTS = re.compile(r"\.|.*\.\.|.*\.$")  # where RFC 5321 wants none: section 4.1.2, Dot-string
 _PATH_END = re.compile(r'<(?:"(?:[^"\\]|\\.)*"|[^"<>])*>')
 
 MAX_LOCALPART = (
@@ -43,6 +44,11 @@ class Path(NamedTuple):
     @property
     def is_literal(self) -> bool:
         return self.domain.startswith("[")
+
+    @property
+    def has_odd_dots(self) -> bool:
+        """`a..b@x`, `.a@x` or `a.@x`."""
+        return not self.localpart.startswith('"') and _DOTS.match(self.localpart) is not None
 
     @property
     def needs_utf8(self) -> bool:

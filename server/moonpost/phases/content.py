@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 
 
@@ -23,6 +24,19 @@ def content_problem(data: bytes, max_line_bytes: int = 0) -> Problem | None:
     if max_line_bytes and max(map(len, lines), default=0) + 2 > max_line_bytes:
         return Problem.LINE_TOO_LONG
     return None
+
+
+_LONE = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+
+
+def mended(data: bytes, *, header: bool, body: bool) -> bytes:
+    """The content with each lone CR or LF as a CR LF, in the parts that may be changed."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    if header and body:
+        return _LONE.sub(b"\r\n", data)
+    if header:
+        return _LONE.sub(b"\r\n", head) + end + rest
+    return head + end + _LONE.sub(b"\r\n", rest)
 
 
 def unstuffed(data: bytes) -> bytes:

@@ -5,10 +5,12 @@ Plain data with the documented defaults; the configuration fills it. Knows nothi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from moonpost.phases.content import mended
 
 Network = IPv4Network | IPv6Network
 
@@ -37,9 +39,19 @@ class SessionOptions:
     max_recipients_per_message: int = 0
     max_recipients_per_connection: int = 0
     max_bad_commands: int = 20  # chosen: unknown or malformed commands before 421
+    date_header: str = (
+        "ignore"  # a content without Date: ignore, ifneeded (add one), pedantic (refuse)
+    )
+    message_id_header: str = "ignore"
+    allow_missing_headers: bool = True  # a content without any header gets ours and a blank line
+    trace_header: bool = True  # add Received
+    mend_header: bool = False  # a lone CR or LF becomes CR LF; else the content is refused
+    mend_body: bool = False
+    pedantic_addresses: bool = False  # refuse a..b@x and a.@x
     max_received_headers: int = 0  # more of them: a loop; 0: not looked at
     notice_own_address: bool = False  # a peer at this server's own address: a loop
     loop_code: int = 554  # what a looping mail gets; below 400 it is only noted for policy
+    throttled: bool = False  # the rate of messages is limited
     require_ehlo: bool = False
     require_auth: bool = False
     auth_mechanisms: Sequence[str] = ()  # of MECHANISMS; empty: those the extensions name
@@ -82,6 +94,13 @@ class SessionOptions:
             for word in line[5:].split()
         } | {word.upper() for word in self.auth_mechanisms}
         return tuple(word for word in MECHANISMS if word in named)
+
+    @cached_property
+    def mend(self) -> Callable[[bytes], bytes] | None:
+        """What is done about lone CR and LF; None: they are refused."""
+        if not self.mend_header and not self.mend_body:
+            return None
+        return partial(mended, header=self.mend_header, body=self.mend_body)
 
     @cached_property
     def relay_networks(self) -> tuple[Network, ...]:

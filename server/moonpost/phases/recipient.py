@@ -37,7 +37,7 @@ def rcpt(session: SessionState, line: str, argument: str) -> Steps:
         default_domain=options.domain_for_unqualified_recipient_addresses,
         spaces=options.allow_trailing_whitespace_in_commands,
     )
-    if path is None or not path.address:
+    if path is None or not path.address or (options.pedantic_addresses and path.has_odd_dots):
         yield from bad_command(session, replies.BAD_RECIPIENT)
         return
     parameters = read_parameters(path.parameters, RCPT_PARAMETERS)

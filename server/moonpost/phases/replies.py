@@ -85,6 +85,7 @@ TLS_INJECTION = reply(501, "5.5.1 nothing may follow STARTTLS before the handsha
 CANNOT_VERIFY = reply(252, "2.1.5 send mail to find out")
 HELP = reply(214, "2.0.0 see RFC 5321")
 CONCURRENCY = reply(421, "4.4.5 Service unavailable, concurrency limit reached.")
+THROTTLED = reply(451, "4.3.2 too many messages at present, try again later")
 NO_BINDING = "4.3.0 no binding for this message"
 DEFERRED = "4.3.0 temporary issue, please retry your message later"
 

@@ -6,7 +6,7 @@ Steps of the pure machine. The order of commands is checked before (`machine`).
 from __future__ import annotations
 
 from moonpost.phases import replies
-from moonpost.phases.actions import Steps
+from moonpost.phases.actions import BeginMessage, Note, Steps
 from moonpost.phases.addresses import MAIL_PARAMETERS, Path, parse_path, read_parameters
 from moonpost.phases.answering import answer, bad_command, close
 from moonpost.phases.asking import ask
@@ -54,6 +54,12 @@ def mail(session: SessionState, line: str, argument: str) -> Steps:
     if refusal is not None:
         yield refusal
         return
+    if options.throttled and not (yield BeginMessage()):
+        yield Note(
+            451, "too many messages at present", MAILFROM.log_phase, MAILFROM.state, "throttle"
+        )
+        yield replies.THROTTLED
+        return
     transaction = _begin(session, sender, parameters, line)
     verdict = None
     if MAILFROM in session.asks:
@@ -87,7 +93,9 @@ def _sender(session: SessionState, argument: str) -> Path | bytes:
         default_domain=session.options.domain_for_unqualified_sender_address,
         spaces=session.options.allow_trailing_whitespace_in_commands,
     )
-    return replies.BAD_SENDER if path is None else path
+    if path is None or (session.options.pedantic_addresses and path.has_odd_dots):
+        return replies.BAD_SENDER
+    return path
 
 
 def _sender_refusal(

@@ -64,10 +64,13 @@ def bdat(session: SessionState, _line: str, argument: str) -> Steps:
     if not last:
         yield replies.reply(250, f"2.0.0 {size} octets received")
         return
+    options = session.options
     content = b"".join(transaction.chunks)
+    if options.mend is not None:
+        content = options.mend(content)
     if content and not content.endswith(b"\r\n"):
         content += b"\r\n"
-    problem = content_problem(content, session.options.max_line_bytes)
+    problem = content_problem(content, options.max_line_bytes)
     if problem is not None:
         yield from refuse_content(session, problem)
     else:

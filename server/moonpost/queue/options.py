@@ -60,6 +60,7 @@ DEFAULTS: Mapping[str, Any] = {
     "tls_key": "",
     "tls_ciphers": "",
     "use_mta_sts": False,
+    "tls_protocols": "",
     "enable_mta_sts": True,
     "use_dane": False,
     "enable_dane": True,
@@ -134,6 +135,9 @@ class QueueOptions:
     blackhole: str  # "", "inline" or "internal"
     generate_bounces: bool
     inline_original: str
+    tls_protocols: str
+    push: Mapping[str, Any]  # for push notifications, by the names of the options
+    response_timeout_s: float
     mailerdaemon: str
     failures_notify: str
     delay_notices: (
@@ -200,6 +204,9 @@ def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
         prohibited_hosts=_texts(get("prohibited_hosts")),
         suspended=bool(get("suspend_delivery")),
         blackhole=_blackhole(get("blackhole")),
+        tls_protocols=str(get("tls_protocols")),
+        push={name: get(name) for name in PUSH_OPTIONS},
+        response_timeout_s=float(get("delivery_response_timeout")) / 1000,
         generate_bounces=bool(get("generate_bounces")),
         inline_original=str(get("bounces_inline_original")),
         mailerdaemon=str(get("mailerdaemon")),

@@ -16,6 +16,7 @@ from aiosmtpd.smtp import SMTP
 from moonpost.inbound.intake import Content, Intake, Line
 from moonpost.inbound.interface import Expander
 from moonpost.phases.actions import (
+    BeginMessage,
     Bounce,
     Close,
     Expand,
@@ -188,6 +189,9 @@ class Player:
             self._log.panic("alias", f"{error}; message put off with 451")
             return None
 
+    def _begin_message(self, _action: BeginMessage) -> bool:
+        return True
+
     def _note(self, action: Note) -> None:
         if action.decided_by:
             self._step.decided_by = action.decided_by
@@ -202,7 +206,8 @@ class Player:
         self._closed = self._step.closed = True
 
     def _read_content(self, action: ReadContent) -> None:
-        self._intake.expect_content(action.limit_bytes, self._machine.state.options.max_line_bytes)
+        options = self._machine.state.options
+        self._intake.expect_content(action.limit_bytes, options.max_line_bytes, options.mend)
 
 
 async def _then(awaitable: Awaitable[Any], value: Any) -> Any:
@@ -223,6 +228,7 @@ PERFORM: dict[type, Callable[[Player, Any], Any]] = {
     RunDealloc: Player._dealloc,
     Pause: Player._hold,
     Keep: Player._keep,
+    BeginMessage: Player._begin_message,
     Bounce: Player._bounce,
     Expand: Player._expand,
     Note: Player._note,

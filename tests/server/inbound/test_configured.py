@@ -98,7 +98,7 @@ def test_a_proxy_names_the_peer_and_its_own_options_hold(
                 "validate_connect",
                 lambda accept, vctx: seen.append((accept.remote_addr.ip, dict(vctx.conn))),
             )
-            lines = await said(here.port, header + ENVELOPE[0] + b"x\r\n.\r\n")
+            lines = await said(here.port, header + ENVELOPE[0] + b"X: y\r\n\r\nx\r\n.\r\n")
             ((ip, conn),) = seen
             assert ip == address
             known = address == "203.0.113.9"
@@ -275,6 +275,26 @@ def test_recipients_and_bad_commands_are_limited(tmp_path: Path) -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("where", ["global", "pathway"])
+def test_messages_are_throttled_in_the_scope_that_says_so(tmp_path: Path, where: str) -> None:
+    rate = "Inbound_Throttle_Messages = 2/1000"
+    inside = 'Open_Relay = true Peer "203.0.113.0/24" { Proxy_Protocol = true Pathway = "p" }'
+    outside = f'Pathway "p" {{ {rate if where == "pathway" else ""} }}'
+    text = listener(inside, outside=f"{rate if where == 'global' else ''} {outside}")
+    text = text.replace('Peer "203', 'Pathway = "p" Peer "203')
+    mail = b"MAIL FROM:<a@x.test>\r\nRSET\r\n"
+
+    async def scenario() -> None:
+        async with receiving(settings(tmp_path, text)) as here:
+            first = await said(here.port, mail * 2)
+            assert [line[:3] for line in first[1::2]] == [b"250", b"250", b"221"]
+            second = await said(here.port, mail)
+            assert second[1] == b"451 4.3.2 too many messages at present, try again later"
+            assert here.kept.refusals[0].module == "throttle"
+
+    run(scenario)
+
+
 # --- TLS
 
 
@@ -338,7 +358,7 @@ def test_versions_and_ciphers(tmp_path: Path, protocols: str, spoken: str) -> No
     inside = f'TLS_Protocols = "{protocols}" TLS_Ciphers = "ECDHE+AES256+AESGCM"'
 
     async def scenario() -> None:
-        text = tls_listener(tmp_path, inside) + 'accept_missing = ( "tls_protocols" )'
+        text = tls_listener(tmp_path, inside)
         async with receiving(settings(tmp_path, text)) as here:
             protocol, name = await client(version, here.port)
             assert protocol == spoken
@@ -479,7 +499,7 @@ def test_mail_that_goes_in_circles(tmp_path: Path, most: int, code: int, reply: 
 )
 def test_tls_options_that_can_not_work(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "ecelerity.conf"
-    path.write_text(listener(text) + 'accept_missing = ( "tls_protocols" )', encoding="utf-8")
+    path.write_text(listener(text), encoding="utf-8")
     problems = [problem for problem in validate(load(str(path))) if is_error(problem)]
     assert any(words in str(problem) for problem in problems), problems
 
