@@ -136,8 +136,6 @@ class QueueOptions:
     generate_bounces: bool
     inline_original: str
     tls_protocols: str
-    push: Mapping[str, Any]  # for push notifications, by the names of the options
-    response_timeout_s: float
     mailerdaemon: str
     failures_notify: str
     delay_notices: (
@@ -205,8 +203,6 @@ def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
         suspended=bool(get("suspend_delivery")),
         blackhole=_blackhole(get("blackhole")),
         tls_protocols=str(get("tls_protocols")),
-        push={name: get(name) for name in PUSH_OPTIONS},
-        response_timeout_s=float(get("delivery_response_timeout")) / 1000,
         generate_bounces=bool(get("generate_bounces")),
         inline_original=str(get("bounces_inline_original")),
         mailerdaemon=str(get("mailerdaemon")),
