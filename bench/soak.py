@@ -53,17 +53,23 @@ class Sample:
         return cls(pages * PAGE // 1024, descriptors, tasks)
 
 
-def samples(here: Scene, console: Console) -> dict[str, Sample]:
+def samples(here: Scene) -> dict[str, Sample]:
     """All processes of the server."""
     found = {}
     for kind, processes in here.processes().items():
         for at, process in enumerate(processes, 1):
             if kind == "owner":
-                tasks = re.search(r"tasks: (\d+)", console.request("memory").text)
+                tasks = re.search(r"tasks: (\d+)", asked(here, "memory"))
                 found[kind] = Sample.of(process, int(tasks.group(1)) if tasks else None)
             else:
                 found[f"{kind} {at}"] = Sample.of(process)
     return found
+
+
+def asked(here: Scene, command: str) -> str:
+    """The console's answer; a new session each time, since an idle one is closed."""
+    with Console(str(here.serving.folder / "var" / "console.sock")) as console:
+        return console.request(command).text
 
 
 def table(before: dict[str, Sample], after: dict[str, Sample]) -> list[str]:
@@ -83,43 +89,40 @@ def soak(minutes: float, workers: int) -> int:
     """Mixed load; prints as it goes."""
     with scene(workers) as here:
         here.serving.start()
-        with Console(str(here.serving.folder / "var" / "console.sock")) as console:
-            before: dict[str, Sample] = {}
-            end = time.monotonic() + minutes * 60
-            acknowledged: set[str] = set()
-            seconds: list[float] = []
-            reloads = number = 0
-            while time.monotonic() < end:
-                number += 1
-                last = min(end - time.monotonic(), WARM_S if not before else 60.0)
-                with _mixed(here.port, number) as loads:
-                    until_at = time.monotonic() + max(last, 0.0)
-                    while time.monotonic() < until_at:
-                        here.write_policy(2 + reloads)
-                        here.serving.reload()
-                        reloads += 1
-                        time.sleep(RELOAD_EVERY_S)
-                for load in loads:
-                    acknowledged |= load.acknowledged
-                    seconds += load.seconds
-                until(partial(acknowledged.issubset, here.arrivals.counts.keys()), 60)
-                now = _at_rest(here, console)
-                before = before or now
-                print(
-                    f"{number}: {len(acknowledged)} acknowledged",
-                    *table(before, now)[2:],
-                    sep="\n",
-                    flush=True,
-                )
-            lost = len(acknowledged - here.arrivals.counts.keys())
-            twice = here.arrivals.counts.total() - len(here.arrivals.counts)
+        before: dict[str, Sample] = {}
+        end = time.monotonic() + minutes * 60
+        acknowledged: set[str] = set()
+        seconds: list[float] = []
+        reloads = number = 0
+        while time.monotonic() < end:
+            number += 1
+            last = min(end - time.monotonic(), WARM_S if not before else 60.0)
+            with _mixed(here.port, number) as loads:
+                until_at = time.monotonic() + max(last, 0.0)
+                while time.monotonic() < until_at:
+                    here.write_policy(2 + reloads)
+                    here.serving.reload()
+                    reloads += 1
+                    time.sleep(RELOAD_EVERY_S)
+            for load in loads:
+                acknowledged |= load.acknowledged
+                seconds += load.seconds
+            until(partial(acknowledged.issubset, here.arrivals.counts.keys()), 60)
+            now = _at_rest(here)
+            before = before or now
             print(
-                f"{minutes:g} minutes, {len(acknowledged)} messages acknowledged, {reloads} reloads"
+                f"{number}: {len(acknowledged)} acknowledged",
+                *table(before, now)[2:],
+                sep="\n",
+                flush=True,
             )
-            print(f"lost: {lost}; arrived again: {twice}")
-            print(*_waits(seconds), sep="\n")
-            print(*table(before, now), sep="\n")
-            here.serving.stop()
+        lost = len(acknowledged - here.arrivals.counts.keys())
+        twice = here.arrivals.counts.total() - len(here.arrivals.counts)
+        print(f"{minutes:g} minutes, {len(acknowledged)} messages acknowledged, {reloads} reloads")
+        print(f"lost: {lost}; arrived again: {twice}")
+        print(*_waits(seconds), sep="\n")
+        print(*table(before, now), sep="\n")
+        here.serving.stop()
     return 1 if lost else 0
 
 
@@ -140,21 +143,21 @@ def reloads_alone(count: int, workers: int) -> int:
                     print(reply.text)
                     return 1
                 if number == min(200, count // 10):
-                    before = _at_rest(here, console)
+                    before = _at_rest(here)
                 if number % max(1, count // 10) == 0:
-                    now = _at_rest(here, console)
+                    now = _at_rest(here)
                     print(f"{number} reloads", *table(before, now)[2:], sep="\n", flush=True)
             print(f"{count} reloads, median {statistics.median(seconds) * 1000:.0f} ms")
-            print(*table(before, _at_rest(here, console)), sep="\n")
+            print(*table(before, _at_rest(here)), sep="\n")
             here.serving.stop()
     return 0
 
 
-def _at_rest(here: Scene, console: Console) -> dict[str, Sample]:
+def _at_rest(here: Scene) -> dict[str, Sample]:
     """When nothing more is under way."""
-    until(lambda: " 0 active, 0 delayed" in console.request("mailq").text, 30)
+    until(lambda: " 0 active, 0 delayed" in asked(here, "mailq"), 30)
     time.sleep(1.0)
-    return samples(here, console)
+    return samples(here)
 
 
 def _waits(seconds: list[float]) -> Iterator[str]:

@@ -64,7 +64,8 @@ def services(server: Server, bridge: Bridge) -> Services:
             lambda: server.workers.generations() if server.workers else {},
         ),
         queues=QueueConsole(
-            server.queues, rebinder(server.host, server.log, lambda name: server.config.group_of(name))
+            server.queues,
+            rebinder(server.host, server.log, lambda name: server.config.group_of(name)),
         ),
         state=server.ports.state,
         pools=AllPools(server.ports.pools, lambda: reports(server)),

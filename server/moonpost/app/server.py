@@ -313,6 +313,7 @@ class Server:
         )
         self._stack.push_async_callback(self.workers.stop)
         await self.workers.start()
+        self.tracers.changed = self.workers.trace
         self.host.agree = lambda generation: self._agree(self.config, generation)
         self.host.on_swap.append(lambda _generation: self._adopted())
         self.live.on_change.append(lambda _old, _new: self._configure_soon())

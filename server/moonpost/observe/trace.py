@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
@@ -102,6 +103,7 @@ class Tracers:
     now: Callable[[], float] = time.time
     mode: Callable[[], int] = lambda: 0o640
     active: dict[int, Tracer] = field(default_factory=dict)
+    changed: Callable[[], None] = lambda: None  # told when one comes or goes
     _numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
 
     def outbound(self, binding: str, domain: str, label: str) -> Tap | None:
@@ -122,6 +124,7 @@ class Tracers:
         number = next(self._numbers)
         file = LogFile(Path(path), self.mode())
         self.active[number] = Tracer(number, file, binding, domain.lower(), peer)
+        self.changed()
         return number
 
     def remove(self, number: int) -> bool:
@@ -131,7 +134,26 @@ class Tracers:
             return False
         tracer.written = MOST_BYTES + 1  # connections under way still know it
         tracer.file.close()
+        self.changed()
         return True
+
+    def of_sessions(self) -> list[tuple[int, str, str]]:
+        """Number, file and peer of each tracer of inbound sessions: what another process follows."""
+        return [(t.number, str(t.file.path), t.peer) for t in self.active.values() if t.peer]
+
+    def follow(self, tracers: Iterable[tuple[int, str, str]]) -> None:
+        """Have these and no others, with numbers and files of another process.
+
+        A file that can't be opened here is left out: the process that leads could open it.
+        """
+        wanted = {number: (path, peer) for number, path, peer in tracers}
+        for number in [number for number in self.active if number not in wanted]:
+            self.remove(number)
+        for number, (path, peer) in wanted.items():
+            if number not in self.active:
+                with suppress(OSError):
+                    file = LogFile(Path(path), self.mode())
+                    self.active[number] = Tracer(number, file, peer=peer)
 
     def close(self) -> None:
         for number in list(self.active):

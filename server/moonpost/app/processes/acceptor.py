@@ -13,9 +13,7 @@ import sys
 import traceback
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,14 +30,10 @@ from moonpost.app.processes.link import (
     Adopt,
     Alive,
     Answer,
-    Ask,
     Begin,
-    Changed,
     Configure,
     Delay,
     Failed,
-    Happened,
-    Kept,
     Link,
     Ping,
     Prepare,
@@ -49,15 +43,16 @@ from moonpost.app.processes.link import (
     Sessions,
     Staged,
     Stop,
+    Traced,
 )
+from moonpost.app.processes.telling import FollowingConfiguration, Questions, Telling
 from moonpost.app.receiving import Reception, services
 from moonpost.app.sockets import without_path
 from moonpost.app.starting import reason
 from moonpost.app.storage import open_logs
 from moonpost.app.vitals import start_vitals
-from moonpost.config.commands import Answer as Told
-from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
+from moonpost.observe.trace import Tracers
 from moonpost.outbound.notices import Notices
 from moonpost.policy.generation import Generation
 from moonpost.policy.host import Host
@@ -66,71 +61,8 @@ from moonpost.policy.timing import TIMINGS
 from moonpost.queue.journal import Everybody
 from moonpost.queue.keeper import Internal, SpoolKeeper
 from moonpost.spool.lmdb_store import LmdbSpool
-from moonpost.spool.record import QueueName, Record
 from msys.bounce_codes import SMTP_RULES, match
-from msys.ports import PortError
 from msys.validate.automatic import registrations
-
-COUNTED_BY = (
-    "domain",
-    "binding",
-    "phase",
-    "code",
-    "callout",
-    "kind",
-    "action",
-)  # labels of metrics
-
-
-class FollowingConfiguration(LiveConfiguration):
-    """The owner's configuration. What policy changes here is in force here at once, and told to the owner."""
-
-    def __init__(self, config: Config, link: Link) -> None:
-        super().__init__(config)
-        self._link = link
-
-    def run(self, words: Sequence[str]) -> Told:
-        answer = super().run(words)
-        if answer.changed is not None:
-            self._link.send(Changed(list(words)))
-        return answer
-
-
-class Questions:
-    """What is asked of the owner and not yet answered."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._tickets = count(1)
-        self._open: dict[int, asyncio.Future[Any]] = {}
-
-    def ask(self, what: str, *arguments: Any) -> asyncio.Future[Any]:
-        """The owner's answer; PortError when there is no owner any more."""
-        ticket = next(self._tickets)
-        asked = self._open[ticket] = asyncio.get_running_loop().create_future()
-        asked.add_done_callback(lambda _: self._open.pop(ticket, None))
-        self._link.send(Ask(ticket, what, arguments))
-        return asked
-
-    def answered(self, ticket: int, value: Any) -> None:
-        asked = self._open.get(ticket)
-        if asked is not None and not asked.done():
-            asked.set_result(value)
-
-    def nobody_answers(self) -> None:
-        for asked in list(self._open.values()):
-            if not asked.done():
-                asked.set_exception(PortError("UNREACHABLE", "the owner of the queues is gone"))
-
-
-@dataclass(slots=True)
-class Untold:
-    """What the owner is told at the end of this turn of the loop."""
-
-    kept: list[tuple[str, QueueName]] = field(default_factory=list)
-    sessions: list[Event] = field(default_factory=list)
-    events: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
-    asked: bool = False
 
 
 class Acceptor:
@@ -146,7 +78,9 @@ class Acceptor:
         self._staged: tuple[Staged, Generation] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._one_at_a_time = asyncio.Lock()  # first come, first served
-        self._later = Untold()
+        self._telling = Telling(link)
+        self._tracers = Tracers(self._clock.now, lambda: int(self.live.option("trace_smtp_mode")))
+        self._stack.callback(self._tracers.close)
 
     # --- life
 
@@ -165,24 +99,28 @@ class Acceptor:
         )
         self._stack.callback(self._logs.close)
         events = EventStream(self._logs.events, self._clock.now)
-        events.watchers.append(self._note_event)
+        events.watchers.append(self._telling.event)
         self._log = ServerLog(self._logs.troubles, events)
         spool = LmdbSpool(Path(config.option("spoolbase")), owner=False)
         self._stack.push_async_callback(spool.close)
-        self._book = SharedBook(monitors(config), now=self._clock.now, tell=self._note_session)
+        self._book = SharedBook(monitors(config), now=self._clock.now, tell=self._telling.session)
         how = How(compiled=self._begin.ahead, book=self._book, staged=staged)
         running = await start_policy(self.live, self._clock, self._log, events, self._stack, how)
         self._running = running
         keeper, notices = self._line_to_spool(spool, events, running)
         self.reception = Reception(
-            *services(self.live, running, keeper, notices, self._log, events, self._clock.now)
-        )
+            *services(
+                self.live, running, keeper, notices, self._log, events, self._clock.now,
+                self._tracers.inbound,
+            )
+        )  # fmt: skip
         for settings in esmtp_listeners(config):
             descriptor = self._begin.sockets.get(settings.name)
             if descriptor is not None:
                 listening = socket.socket(fileno=descriptor)
                 await self.reception.open(without_path(settings), listening)
         start_vitals(spool.folder, self._vitals, self._log, self._stack)
+        self._tracers.follow(self._begin.traced)
         for session, number in self._begin.opened.items():
             self._heard([(OPENED, session)] * number)
 
@@ -202,7 +140,7 @@ class Acceptor:
         config, name = self.live.current, hostname(self.live.current)
         keeper = SpoolKeeper(
             spool,
-            self._note_kept,
+            self._telling.kept,
             self.live.delivery_option,
             Everybody(self._logs.mail, events),
             self._clock.now,
@@ -233,36 +171,7 @@ class Acceptor:
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self._stack.aclose()
-        self._flush()
-
-    # --- what the owner is told, once for each turn of the loop
-
-    def _note_kept(self, messages: Sequence[tuple[Record, bytes]]) -> None:
-        self._later.kept += [(record.id, record.queue) for record, _ in messages]
-        self._flush_soon()
-
-    def _note_session(self, event: Event) -> None:
-        self._later.sessions.append(event)
-        self._flush_soon()
-
-    def _note_event(self, event: str, facts: Mapping[str, Any]) -> None:
-        counted = {name: facts[name] for name in COUNTED_BY if name in facts}
-        self._later.events.append((event, counted))
-        self._flush_soon()
-
-    def _flush_soon(self) -> None:
-        if not self._later.asked:
-            self._later.asked = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        told, self._later = self._later, Untold()
-        if told.kept:
-            self._link.send(Kept(told.kept))
-        if told.sessions:
-            self._link.send(Sessions(told.sessions))
-        if told.events:
-            self._link.send(Happened(told.events))
+        self._telling.flush()
 
     # --- what the owner says
 
@@ -289,6 +198,8 @@ class Acceptor:
                 self._questions.answered(ticket, value)
             case Ping():
                 self._link.send(self._alive())
+            case Traced(tracers):
+                self._tracers.follow(tracers)
             case Reopen():
                 self._logs.reopen()
             case Stop():

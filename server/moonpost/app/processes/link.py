@@ -23,6 +23,7 @@ from moonpost.policy.loader import ScriptStanza
 from moonpost.policy.timing import Spread
 from moonpost.spool.record import QueueName
 
+Trace = tuple[int, str, str]  # number, file, peer
 LENGTH = struct.Struct(">I")
 STOP_GRACE_S = 5.0  # chosen: how long the last words of an acceptor may take to leave it
 
@@ -49,6 +50,7 @@ class Begin:
     sockets: Mapping[str, int]
     ahead: bool  # policy was compiled ahead of time: compile nothing
     opened: Counter[Open]
+    traced: Sequence[Trace] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,13 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Ping:
     """Answered by Alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """All tracers of sessions that there are now."""
+
+    tracers: Sequence[Trace]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from moonpost.app.processes.link import Staged
-from moonpost.app.processes.workers import Owner
+from moonpost.app.processes.worker import Owner
 from moonpost.app.starting import CannotStart
 from moonpost.config.commands import Refused
 from moonpost.config.diagnostics import ConfigurationError
@@ -67,6 +67,7 @@ def owner_of(server: Server) -> Owner:
         answer=answer,
         heard=server.shared_book.heard,
         happened=happened,
+        traced=server.tracers.of_sessions,
         log=server.log,
     )
 

@@ -7,17 +7,12 @@ searched for mail that it had no time to tell of. One that does not answer is ki
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
-import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
-from moonpost.adapters.sessions import Open
 from moonpost.app.processes.book import CLOSED, Event, note, sum_of
 from moonpost.app.processes.link import (
     Abandon,
@@ -41,15 +36,14 @@ from moonpost.app.processes.link import (
     Sessions,
     Staged,
     Stop,
+    Traced,
 )
 from moonpost.app.processes.totals import tallied
+from moonpost.app.processes.worker import Owner, Worker
 from moonpost.app.starting import CannotStart
 from moonpost.config.model import Config
 from moonpost.inbound.interface import Tally
-from moonpost.spool.record import QueueName
-from msys.ports import Log
 
-PROGRAM = (sys.executable, "-m", "moonpost.app.processes.acceptor")
 PAUSES_S = (
     0.0,
     1.0,
@@ -65,46 +59,6 @@ STUCK_S = 30.0  # chosen: far longer than policy may compute without waiting
 READY_S = 120.0  # chosen: a start loads compiled policy, runs `init` and may wait for databases
 AGREE_S = 60.0
 STOP_S = 60.0  # a listener waits 30 s for replies under way
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """What the acceptors need of the owner."""
-
-    kept: Callable[[str, QueueName], Awaitable[None]]
-    died: Callable[[], Awaitable[None]]
-    changed: Callable[[Sequence[str]], None]
-    delay: Callable[[str, str], None]
-    answer: Callable[[str, Sequence[Any]], Any]
-    heard: Callable[[Sequence[Event]], None]
-    happened: Callable[[Sequence[tuple[str, Mapping[str, Any]]]], None]
-    log: Log
-
-
-@dataclass(slots=True, eq=False)
-class Worker:
-    """One place for an acceptor, and who is in it."""
-
-    number: int
-    sockets: dict[str, socket.socket]
-    process: asyncio.subprocess.Process | None = None
-    link: Link | None = None
-    ready: bool = False
-    began_at: float = 0.0
-    heard_at: float = 0.0
-    deaths: int = 0  # in a row
-    restarts: int = 0
-    alive: Alive | None = None
-    opened: Counter[Open] = field(default_factory=Counter)
-    prepared: asyncio.Future[Sequence[str]] | None = None
-
-    @property
-    def name(self) -> str:
-        return f"acceptor {self.number} (process {self.process.pid if self.process else '-'})"
-
-    def send(self, message: Any) -> None:
-        if self.link is not None and self.ready:
-            self.link.send(message)
 
 
 class Workers:
@@ -203,6 +157,10 @@ class Workers:
         """The configuration changed without a new generation."""
         self.tell_all(Configure(config))
 
+    def trace(self) -> None:
+        """Tracers came or went."""
+        self.tell_all(Traced(self._owner.traced()))
+
     def reopen_logs(self) -> None:
         self.tell_all(Reopen())
 
@@ -267,29 +225,20 @@ class Workers:
 
     async def _begin(self, worker: Worker) -> str:
         """Start a process and hand it everything; what it said when it cannot accept, empty when it does."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            listening = [each.fileno() for each in worker.sockets.values()]
-            worker.process = await asyncio.create_subprocess_exec(
-                *PROGRAM,
-                str(theirs.fileno()),
-                pass_fds=(theirs.fileno(), *listening),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=2,
-            )
-        worker.link = link = await Link.over(ours)
+        link = await worker.execute()
         others = [other.opened for other in self.workers if other is not worker]
         sockets = {name: each.fileno() for name, each in worker.sockets.items()}
         staged = self._staged()
-        link.send(Begin(worker.number, staged, sockets, self._ahead, sum_of(others)))
+        link.send(
+            Begin(worker.number, staged, sockets, self._ahead, sum_of(others), self._owner.traced())
+        )
         answer = await link.receive()
         if not isinstance(answer, Ready):
-            code = await worker.process.wait()
+            how = await worker.ended()
             if isinstance(answer, Failed):
                 return answer.text
-            return f"{worker.name} ended before it was ready, {_end(code)}"
-        worker.began_at = worker.heard_at = monotonic()
-        worker.ready = True
+            return f"{worker.name} ended before it was ready, {how}"
+        worker.accepts()
         now = self._staged()
         if staged.number != now.number:  # a reload went by meanwhile
             link.send(Prepare(now))
@@ -318,7 +267,8 @@ class Workers:
                     worker.restarts += 1
                     self._complain(f"{worker.name} accepts again", "notice")
                     break
-                await _kill(worker)
+                worker.kill()
+                await worker.ended()
                 self._complain(f"acceptor {worker.number} cannot start: {problem}")
 
     async def _listen(self, worker: Worker) -> None:
@@ -327,19 +277,14 @@ class Workers:
         while (message := await link.receive()) is not None:
             worker.heard_at = monotonic()
             await self._take(worker, link, message)
-        code = await process.wait()
-        worker.ready = False
-        worker.link = None
-        await link.close()
-        if worker.prepared is not None and not worker.prepared.done():
-            worker.prepared.set_result(())  # the next one begins with what is in force then
+        how = await worker.ended()
         lost = sum(worker.opened.values())
         self._close_sessions(worker)
         if not self._stopping:
             if monotonic() - worker.began_at >= WELL_AFTER_S:
                 worker.deaths = 0
             self._complain(
-                f"acceptor {worker.number} (process {process.pid}) ended, {_end(code)}; {lost} sessions lost, "
+                f"acceptor {worker.number} (process {process.pid}) ended, {how}; {lost} sessions lost, "
                 "mail it acknowledged is in the spool"
             )
             await self._owner.died()
@@ -370,13 +315,12 @@ class Workers:
     def _prepared(self, worker: Worker, number: int, problems: Sequence[str]) -> None:
         if worker.prepared is not None and not worker.prepared.done():
             worker.prepared.set_result(problems)
-        elif problems and number == self._staged().number and worker.process is not None:
+        elif problems and number == self._staged().number:
             self._complain(
                 f"{worker.name} could not load generation {number}, which is in force; it is killed: "
                 + "; ".join(problems)
             )
-            with suppress(ProcessLookupError):
-                worker.process.kill()
+            worker.kill()
 
     def _close_sessions(self, worker: Worker) -> None:
         """What it had open counts for no limit any more."""
@@ -397,37 +341,17 @@ class Workers:
             for worker in self.workers:
                 worker.send(Ping())
                 silent_s = monotonic() - worker.heard_at
-                if worker.ready and silent_s > STUCK_S and worker.process is not None:
+                if worker.ready and silent_s > STUCK_S:
                     self._complain(
                         f"{worker.name} is stuck: silent for {silent_s:.0f} s; it is killed"
                     )
-                    with suppress(ProcessLookupError):
-                        worker.process.kill()
+                    worker.kill()
             await asyncio.sleep(PING_S)
 
     async def _kill_all(self) -> None:
-        await asyncio.gather(*map(_kill, self.workers))
+        for worker in self.workers:
+            worker.kill()
+        await asyncio.gather(*(worker.ended() for worker in self.workers))
 
     def _complain(self, text: str, level: str = "error") -> None:
         self._owner.log.panic("workers", text, level)
-
-
-async def _kill(worker: Worker) -> None:
-    process = worker.process
-    if process is not None and process.returncode is None:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    if worker.link is not None and not worker.ready:
-        await worker.link.close()
-        worker.link = None
-
-
-def _end(code: int) -> str:
-    """An exit code of a process in words."""
-    if code >= 0:
-        return f"exit code {code}"
-    try:
-        return f"killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"killed by signal {-code}"

@@ -92,6 +92,12 @@ def test_mail_and_limits_over_two_acceptors(two: Two, receiver: BackgroundSink) 
     assert {event.get("policy") for event in events if event["event"] == "received"} == {
         events[0]["policy"]
     }
+    assert "Registered" in serving.console(
+        "trace", "smtp", "add", "inbound", "*", str(serving.folder / "trace")
+    )
+    assert reaches_all(serving, "ann@closed.test", 550)
+    trace = serving.folder / "trace"
+    assert until(lambda: trace.read_text().count("> 550 5.7.1 closed") == 12)
     clients = [connect(serving.port) for _ in range(10)]
     for _ in range(6):  # whichever acceptor it comes to
         assert not admitted(serving)
