@@ -78,8 +78,9 @@ def _settled(facts: Facts, symbol: Symbol, statement: tree.Stat) -> bool:
     if symbol.block is None or symbol.declaration is None:
         return False
     declared = parents[symbol.declaration]
-    bare = not (isinstance(declared, tree.Local) and declared.values)
-    return bare and parents[statement] is symbol.block
+    if not isinstance(declared, tree.Local) or declared.values:
+        return False
+    return parents[statement] is symbol.block
 
 
 def borrower(facts: Facts, function: tree.Expr) -> tree.Call | None:
