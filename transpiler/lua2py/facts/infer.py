@@ -127,7 +127,7 @@ class Infer:
             case tree.Call() | tree.Invoke():
                 results = self.call(node, env)
                 if results is None:
-                    return ANY
+                    return library.FIRST.get(self.facts.library_name(node), ANY)
                 return results[0] if results else NIL
             case tree.Function():
                 self.body(node)
@@ -451,7 +451,7 @@ class Infer:
         """The kinds of `count` values of an expression list."""
         given = self.arguments(nodes, env)
         if given is None:
-            given = [self.facts.kinds[node] for node in nodes[:-1]] + [ANY] * count
+            given = [self.facts.kinds[node] for node in nodes] + [ANY] * count
         return (given + [NIL] * count)[:count]
 
     def statement(self, node: tree.Stat, env: Env) -> Env | None:

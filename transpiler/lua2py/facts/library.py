@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lua2py.facts.kinds import Kind, of_words
+from lua2py.facts.kinds import LENGTH, NIL, SMALL, STRING, Kind, of_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,13 @@ debug.setmetatable any -
 debug.setupvalue any -
 debug.traceback any pure
 """
+
+# The first value of some that give any number.
+FIRST = {
+    "string.byte": (SMALL.between(0, 255) | NIL).softened(),
+    "string.find": (LENGTH.between(1, LENGTH.range[1]) | NIL).softened(),
+    "string.match": (STRING | LENGTH | NIL).softened(),
+}
 
 # How many arguments each takes; those not here take any number. More are computed and ignored by Lua.
 _MOST = """

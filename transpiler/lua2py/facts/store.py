@@ -116,11 +116,14 @@ class Facts:
 
     def is_pure_call(self, node: AnyCall) -> bool:
         """Whether a call runs nothing of the script's, changes no table and waits for nobody."""
-        if isinstance(node, tree.Call):
-            name = self.paths.function(node.function) or ""
-        else:
-            name = f"string.{node.name}" if self.kind(node.object).within(STRING) else ""
+        name = self.library_name(node)
         return name in library.FUNCTIONS and library.FUNCTIONS[name].pure
+
+    def library_name(self, node: AnyCall) -> str:
+        """The documented function that a call is known to reach, or empty."""
+        if isinstance(node, tree.Call):
+            return self.paths.function(node.function) or ""
+        return f"string.{node.name}" if self.kind(node.object).within(STRING) else ""
 
     def callee(self, call: tree.Expr) -> FunctionFacts | None:
         """The function of this chunk that a call surely reaches."""

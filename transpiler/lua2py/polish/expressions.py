@@ -134,10 +134,12 @@ class Writer:
             case ast.Subscript(value=value, slice=key):
                 return _ATOM, f"{flat(value, _ATOM, quote)}[{flat(key, _TEST, quote)}]"
             case ast.Slice(lower=lower, upper=upper):
-                ends = (
+                ends = [
                     flat(end, _TEST, quote) if end is not None else "" for end in (lower, upper)
-                )
-                return _TEST, ":".join(ends)
+                ]
+                if not isinstance(lower, ast.BinOp) and not isinstance(upper, ast.BinOp):
+                    return _TEST, ":".join(ends)
+                return _TEST, " : ".join(ends).strip()  # as formatters write it
             case ast.Call():
                 return (
                     _ATOM,
