@@ -44,7 +44,9 @@ class Service:
     authenticator: Authenticator | None = None  # None: every AUTH fails unless policy passes it
     expander: Expander | None = None  # None: there are no aliases
     witness: Witness | None = None
-    tap: Callable[[str, str], Tap | None] | None = None  # who writes a session out: (address, label)
+    tap: Callable[[str, str], Tap | None] | None = (
+        None  # who writes a session out: (address, label)
+    )
     tally: Tally = field(default_factory=Tally)
     now: Callable[[], float] = time.time
     landing: memoryview = field(default_factory=lambda: memoryview(bytearray(LANDING_BYTES)))
