@@ -6,6 +6,7 @@ Pure: lines of the log in, text out. Knows the facts that `moonpost.app.events` 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,8 +16,12 @@ from moonpost.observe.formats import text as printable
 
 NAMES = {"message_id": "message", "batch_id": "reception", "conn_id": "connection"}
 RELOADS = ("reload", "reload_refused")
+ALWAYS = ('"event": "reload"', '"event": "adaptive"')  # lines that matter for every message
+
+HOLDS, ENDS = ("suspend", "blackhole"), ("resume", "override")  # actions of adaptive delivery
 
 Event = Mapping[str, Any]
+Queue = tuple[str, str]  # binding and domain
 
 
 @dataclass(slots=True)
@@ -27,6 +32,8 @@ class Life:
     events: list[Event] = field(default_factory=list)
     scripts: dict[int, Mapping[str, str]] = field(default_factory=dict)  # by generation
     unreadable: int = 0  # lines that are no events
+    waiting: Counter[Queue] = field(default_factory=Counter)  # copies in each queue at this point
+    held: dict[Queue, Event] = field(default_factory=dict)  # queues that are held back at this point
 
 
 def read(lines: Iterable[str], wanted: str) -> Life:
@@ -34,7 +41,7 @@ def read(lines: Iterable[str], wanted: str) -> Life:
     life = Life(wanted)
     quoted = json.dumps(wanted)
     for line in lines:
-        if quoted not in line and '"event": "reload"' not in line:
+        if quoted not in line and not any(mark in line for mark in ALWAYS):
             continue
         try:
             event = json.loads(line)
@@ -44,9 +51,37 @@ def read(lines: Iterable[str], wanted: str) -> Life:
             continue
         if kind == "reload":
             life.scripts[event.get("generation", 0)] = event.get("scripts", {})
+        elif kind == "adaptive":
+            _note_hold(life, event)
         elif wanted in (event.get(name) for name in NAMES):
             life.events.append({**event, "sources": life.scripts.get(event.get("generation", 0))})
+            _note_queue(life, event)
     return life
+
+
+def _queue_of(event: Event) -> Queue:
+    return str(event.get("binding", "")), str(event.get("domain", ""))
+
+
+def _note_queue(life: Life, event: Event) -> None:
+    """Where copies wait; that their queue is held back already is part of their life."""
+    queue, kind = _queue_of(event), event["event"]
+    if kind == "received":
+        life.waiting[queue] += 1
+        if queue in life.held and life.waiting[queue] == 1:
+            life.events.append(life.held[queue])
+    elif kind in ("delivered", "failed"):
+        life.waiting[queue] -= 1
+
+
+def _note_hold(life: Life, event: Event) -> None:
+    queue, action = _queue_of(event), event.get("action")
+    if action in HOLDS:
+        life.held[queue] = event
+    elif action in ENDS:
+        life.held.pop(queue, None)
+    if life.waiting[queue] > 0:
+        life.events.append(event)
 
 
 def tell(life: Life) -> Iterator[str]:
@@ -65,7 +100,11 @@ def heading(life: Life) -> str:
     """What the id names, and whose mail it is."""
     # the first message of a reception has the reception's id
     what = next(
-        (name for id, name in NAMES.items() if all(e.get(id) == life.wanted for e in life.events)),
+        (
+            name
+            for id, name in NAMES.items()
+            if all(e.get(id) == life.wanted for e in life.events if e["event"] != "adaptive")
+        ),
         "events of",
     )
     senders = [e.get("sender", "") for e in life.events if "recipient" in e]
@@ -135,7 +174,13 @@ def _for_recipient(event: Event) -> str:
     return f", for <{printable(event['recipient'])}>" if event.get("recipient") else ""
 
 
+def _adapted(event: Event) -> str:
+    binding, domain = _queue_of(event)
+    return f"queue {printable(binding)}/{printable(domain)}: {printable(event.get('text', ''))}"
+
+
 WORDS = {
+    "adaptive": _adapted,
     "received": _received,
     "reject": _rejected,
     "discarded": _discarded,
