@@ -16,7 +16,7 @@ from moonpost.phases.answering import answer, discarded, refused
 from moonpost.phases.asking import ask, tell
 from moonpost.phases.content import Problem
 from moonpost.phases.enqueue import Fate, Judged, enqueue, log_reception, of_verdict
-from moonpost.phases.form import DATE, fields_of, has_header, missing_fields, refusal_of
+from moonpost.phases.form import BOTH, DATE, fields_of, has_header, missing_fields, refusal_of
 from moonpost.phases.loops import found_loop
 from moonpost.phases.received import field_text, received
 from moonpost.phases.state import SessionState, Transaction
@@ -71,6 +71,7 @@ def accept_content(session: SessionState, content: bytes) -> Steps:
         yield from answer(session, refusal, DATA, replies.OK_NOOP)
         session.end_transaction()
         return
+    transaction.complete = fields is BOTH
     if DATE not in fields:
         session.vctx.mess["rfc2822_date_missing"] = "true"
     if not has_header(content):
@@ -148,7 +149,8 @@ def _whole(session: SessionState, transaction: Transaction) -> Steps:
         yield from discarded(session, message, DATA)
         yield from _accepted(session, message, said)
     else:
-        _complete(session, message)
+        if not transaction.complete:
+            _complete(session, message)
         yield from _fan_out(session, transaction, said)
 
 

@@ -14,6 +14,7 @@ from moonpost.phases.verdicts import Verdict
 
 ADD, REFUSE = "ifneeded", "pedantic"
 DATE, MESSAGE_ID = b"date", b"message-id"
+BOTH = frozenset((DATE, MESSAGE_ID))
 
 NO_HEADER = Verdict(550, "5.6.0 message has no header", module="rfc2822")
 NO_DATE = Verdict(550, "5.6.0 message has no Date header", module="rfc2822")
@@ -28,13 +29,18 @@ def has_header(content: bytes) -> bool:
     return _FIRST.match(content) is not None
 
 
-def fields_of(head: bytes) -> set[bytes]:
+def fields_of(head: bytes) -> frozenset[bytes]:
     """Which of DATE and MESSAGE_ID are there. head: a header block, or a content that begins with one."""
     end = head.find(b"\r\n\r\n")
-    return {name.lower() for name in _FIELDS.findall(head, 0, len(head) if end < 0 else end + 2)}
+    end = len(head) if end < 0 else end + 2
+    if head.find(b"\nDate:", 0, end) >= 0 and (
+        head.find(b"\nMessage-ID:", 0, end) >= 0 or head.find(b"\nMessage-Id:", 0, end) >= 0
+    ):  # as nearly every program writes them
+        return BOTH
+    return frozenset(name.lower() for name in _FIELDS.findall(head, 0, end))
 
 
-def refusal_of(options: SessionOptions, content: bytes, fields: set[bytes]) -> Verdict | None:
+def refusal_of(options: SessionOptions, content: bytes, fields: frozenset[bytes]) -> Verdict | None:
     """Why a content can't be taken; None when it can."""
     if not options.allow_missing_headers and not has_header(content):
         return NO_HEADER

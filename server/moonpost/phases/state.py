@@ -76,6 +76,7 @@ class Transaction:
     commands: dict[str, str] = field(default_factory=dict)  # recipient -> its RCPT TO line
     rcpt_commands: int = 0  # RCPT TOs seen, accepted or not
     dropped: int = 0  # recipients that policy discarded silently
+    complete: bool = False  # the content came with every field that a message must have
     chunks: list[bytes] = field(default_factory=list)  # of BDAT
     chunk_bytes: int = 0
 
