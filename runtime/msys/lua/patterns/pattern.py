@@ -35,11 +35,14 @@ class Pattern:
         "_replace",
         "_search",
         "_translated",
+        "capture",
         "captures",
         "match",
         "text",
     )
 
+    capture: Callable[..., str | None]
+    """The first value of `match`, when it is not a position."""
     match: Callable[..., Any]
     """The captures, or the whole match: bare when it is one value; as many nils when it is not found."""
 
@@ -62,8 +65,11 @@ class Pattern:
             if not (self._translated.can_be_empty or self._anchored or self._positions):
                 self._replace = regex.sub
         self.match = self._match
+        self.capture = self._capture
         if self._search is not None and not self._positions:
-            self.match = _matching(self._search, self.captures)
+            self.capture = self.match = _taking(self._search, min(self.captures, 1))
+            if self.captures > 1:
+                self.match = _taking_all(self._search, self.captures)
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
@@ -143,13 +149,8 @@ class Pattern:
         result = self.match_values(text, init)
         return (None,) * self.captures if result is None and self.captures > 1 else result
 
-    def capture(self, text: str, init: int = 1) -> str | None:
-        """The first value of `match`, when it is not a position."""
-        if text.__class__ is not str:
-            text = string_arg(text, 1, "match")
-        if self._search is not None:
-            found = self._search(text, 0 if init == 1 else begin(text, init))
-            return None if found is None else found[1 if self.captures else 0]
+    def _capture(self, text: str, init: int = 1) -> str | None:
+        """`capture` of a pattern that Python's `re` can't do alone."""
         result = self.match_values(text, init)
         return result[0] if result.__class__ is tuple else result  # type: ignore[no-any-return]
 
@@ -236,29 +237,39 @@ class Pattern:
         """The first result of `gsub`."""
         if self._replace is not None and limit is None:
             if replacement.__class__ is not str:
-                return self._replace(by_match(replacement, self.captures), text)  # type: ignore[no-any-return]
+                replace = by_match(replacement_arg(replacement), self.captures)
+                return self._replace(replace, text)  # type: ignore[no-any-return]
             if "%" not in replacement and "\\" not in replacement:
                 return self._replace(replacement, text)  # type: ignore[no-any-return]
         return self.gsub(text, replacement, limit)[0]
 
 
-def _matching(search: Callable[..., Any], captures: int) -> Callable[..., Any]:
-    """`match` of a pattern that Python's `re` does alone: a function of its own, because policy lives on it."""
+# The searches of patterns that Python's `re` does alone are functions of their own, because policy lives on them.
+
+
+def _taking(search: Callable[..., Any], number: int) -> Callable[..., str | None]:
+    """`match` for one value, the capture of that number; 0 is the whole match."""
+
+    def take(text: str, init: int = 1) -> str | None:
+        if text.__class__ is not str:
+            text = string_arg(text, 1, "match")
+        found = search(text) if init == 1 else search(text, begin(text, init))
+        return None if found is None else found[number]
+
+    return take
+
+
+def _taking_all(search: Callable[..., Any], captures: int) -> Callable[..., tuple[str | None, ...]]:
+    """`match` for all captures."""
     nothing = (None,) * captures
 
-    def several(text: str, init: int = 1) -> Any:
+    def take_all(text: str, init: int = 1) -> tuple[str | None, ...]:
         if text.__class__ is not str:
             text = string_arg(text, 1, "match")
         found = search(text) if init == 1 else search(text, begin(text, init))
         return nothing if found is None else found.groups()
 
-    def one(text: str, init: int = 1) -> Any:
-        if text.__class__ is not str:
-            text = string_arg(text, 1, "match")
-        found = search(text) if init == 1 else search(text, begin(text, init))
-        return None if found is None else found[captures]
-
-    return several if captures > 1 else one
+    return take_all
 
 
 def begin(text: str, init: int) -> int:
