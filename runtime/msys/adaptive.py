@@ -69,13 +69,18 @@ class DomainRules:
     )  # option -> number, (low, high) or function
 
 
-@documented("msys.adaptive.registerRules", assumed="a bad rule raises when the script loads")
+@documented(
+    "msys.adaptive.registerRules",
+    assumed="a bad rule raises when the script loads; the first rule that matches a refusal decides; `throttle down` "
+    "is a tenth",
+)
 def registerRules(rules: Table, type: Any = ABSENT) -> None:
     """Register rules by receiving domain.
 
     type: `augment` (default: before the rules that are there) or `replace` (in place of all of them). A
     domain whose value is a string is an alias. A rule that cannot be understood raises, so that the
-    generation is refused. Source: ad-custom-rules (Momentum 3 guide).
+    generation is refused. What rules do is in docs/adaptive.md; they act where `adaptive_enabled` holds.
+    Source: ad-custom-rules (Momentum 3 guide).
     """
     table = check_table("registerRules", 1, rules)
     how = optional_string("registerRules", 2, type, "augment")

@@ -7,7 +7,7 @@ not before; one that is refused, for now or for good, stays, and is told.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -49,38 +49,47 @@ async def drain(
 ) -> Drained:
     """Hand over every message. ages: NoAges when the other server does not take them. SpoolError when ours fails."""
     result = Drained()
-    work: asyncio.Queue[Sequence[Record] | None] = asyncio.Queue(2 * connections)
+    batches = _batches(spool)
+    taking = asyncio.Lock()  # the walk through the spool is one
+    returned: list[Sequence[Record]] = []
+    ended = False  # no further letter is begun; those under way are finished: their answers count
+
+    async def take() -> Sequence[Record] | None:
+        async with taking:
+            if ended:
+                return None
+            return returned.pop() if returned else await anext(batches, None)
 
     async def carry() -> None:
+        nonlocal ended
         connection: Connection | None = None
         try:
-            while (batch := await work.get()) is not None:
+            while (batch := await take()) is not None:
                 if connection is None or not connection.usable:
-                    connection = await _connect(open_connection, ages)
+                    try:
+                        connection = await _connect(open_connection, ages)
+                    except ConnectionFailed as failed:
+                        # Others may have a connection, and no room for ours.
+                        result.problems.append(failed.outcome.text)
+                        returned.append(batch)
+                        return
                 await _hand_over(spool, connection, batch, now(), kept, result)
+        except BaseException:
+            ended = True
+            raise
         finally:
             if connection is not None:
                 connection.close()
 
-    async def feed() -> None:
-        async for batch in _batches(spool):
-            await work.put(batch)
-        for _ in range(connections):
-            await work.put(None)
-
-    tasks = [asyncio.ensure_future(carry()) for _ in range(connections)]
-    feeding = asyncio.ensure_future(feed())
+    carriers = [asyncio.ensure_future(carry()) for _ in range(connections)]
     try:
-        done, _ = await asyncio.wait([*tasks, feeding], return_when=asyncio.FIRST_EXCEPTION)
-        for task in done:
-            task.result()
-        await asyncio.gather(*tasks)
-    except ConnectionFailed as failed:
-        result.problems.append(failed.outcome.text)
+        for outcome in await asyncio.gather(*carriers, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
     finally:
-        for task in (*tasks, feeding):
-            task.cancel()
-        await asyncio.gather(*tasks, feeding, return_exceptions=True)
+        for carrier in carriers:
+            carrier.cancel()
+        await batches.aclose()
     return result
 
 
@@ -92,7 +101,7 @@ async def _connect(open_connection: Open, ages: bool) -> Connection:
     return connection
 
 
-async def _batches(spool: Spool) -> AsyncIterator[Sequence[Record]]:
+async def _batches(spool: Spool) -> AsyncGenerator[Sequence[Record], None]:
     """Records that one letter can carry: the same bytes, sender, parameters and age."""
     for summary in await spool.scan():
         after: bytes | None = None

@@ -11,7 +11,7 @@ import pytest
 
 from moonpost.outbound.connection import Connection, Target
 from moonpost.outbound.letters import ConversationSettings
-from moonpost.queue.draining import Drained, NoAges, drain
+from moonpost.queue.draining import AGE, Drained, NoAges, drain
 from moonpost.queue.options import DEFAULTS, TIMEOUTS
 from moonpost.spool.interface import Put
 from moonpost.spool.lmdb_store import LmdbSpool
@@ -104,6 +104,16 @@ def test_connections_that_break_lose_nothing() -> None:
     left = {line.split()[0] for line in kept}
     assert result.handed + result.kept == 60 and spool.count() == len(left) > 0
     assert taken == {f"r{n}@b.test" for n in range(60)} - {f"r{id[1:]}@b.test" for id in left}
+
+
+def test_a_server_with_room_for_one_connection_gets_everything_once() -> None:
+    sink = taking_ages()
+    first = iter([f"250-sink.test\r\n250-PIPELINING\r\n250 {AGE}"])
+    sink.answers["EHLO"] = lambda _: next(first, "421 4.7.0 too many connections")
+    puts = [Put(record(f"m{n}", f"r{n}@b.test"), b"%d\r\n" % n) for n in range(40)]
+    result, spool, kept = run(sink, *puts)
+    assert (result.handed, spool.count(), kept) == (40, 0, [])
+    assert len(sink.received) == 40 and "too many connections" in result.problems[0]
 
 
 def test_a_server_that_is_not_there_is_told() -> None:
