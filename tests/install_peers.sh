@@ -15,6 +15,7 @@ need opendkim-testmsg opendkim-tools
 need redis-server redis-server
 need snmptrapd snmptrapd
 need strace strace
+need systemd-analyze systemd
 need clamd clamav-daemon
 need rspamd rspamd
 need spamd spamd

@@ -181,14 +181,23 @@ class QueueManager:
         for queue in touched.values():
             self.pump(queue)
 
-    def arrived(self, name: QueueName, record: Record | None) -> None:
-        """Another process has written a message to this queue. record: as the spool has it now; None: it has gone."""
-        queue = self.queue(name)
-        if record is None or record.queue != name:
-            queue.total += 1  # it was found and counted out before we were told
-        else:
-            queue.accept(record, None, self.clock.now())
-        self.pump(queue)
+    def arrived(self, messages: Iterable[tuple[QueueName, Record | None, bytes | None]]) -> None:
+        """Another process has written these to their queues.
+
+        The record is as the spool has it now; None: it has gone. The content is None when it is to be read later.
+        """
+        now = self.clock.now()
+        touched: dict[QueueName, ActiveQueue] = {}
+        for name, record, content in messages:
+            queue = touched[name] = self.queue(name)
+            if record is None or record.queue != name:
+                queue.total += 1  # it was found and counted out before we were told
+                continue
+            resident = content is not None and self._resident(queue, record)
+            if queue.accept(record, content if resident else None, now) and resident:
+                self._fresh_bytes += record.size
+        for queue in touched.values():
+            self.pump(queue)
 
     async def rescan(self) -> None:
         """Look in the spool for mail that nobody told of: a process that puts mail in has died."""

@@ -133,6 +133,28 @@ class LmdbSpool:
         except BadRecord as error:
             raise SpoolError(f"message {id}: {error}") from error
 
+    def just_kept(
+        self, ids: Sequence[str], most_bytes: int
+    ) -> list[tuple[Record | None, bytes | None]]:
+        """Records that another process has just written, with contents of at most so many bytes that have no own head.
+
+        Reads at once: what was written a moment ago is in memory. None for a record that has gone or cannot be read.
+        """
+        found: list[tuple[Record | None, bytes | None]] = []
+        with self._reading() as transaction:
+            for id in ids:
+                data = transaction.get(id.encode(), db=self.tables["records"])
+                try:
+                    record = None if data is None else decode(data)
+                except BadRecord as error:
+                    log.error("unreadable id=%s reason=%s; left in place", id, error)
+                    record = None
+                content = None
+                if record is not None and not record.head and record.size <= most_bytes:
+                    content = transaction.get(record.body.encode(), db=self.tables["bodies"])
+                found.append((record, content))
+        return found
+
     async def get_body(self, record: Record) -> bytes:
         content = await self._in_thread(self._read_body, record.body.encode())
         if content is None:

@@ -94,13 +94,16 @@ class Arrivals(list[Received]):
     def __init__(self) -> None:
         super().__init__()
         self.counts: Counter[str] = Counter()
+        self.total = 0
 
     def append(self, message: Received) -> None:
+        self.total += 1
         self.counts[name_of(message)] += 1
 
 
 def name_of(message: Received) -> str:
-    return headers_of(message.content)["message-id"][0].strip("<>")
+    """The Message-ID without its brackets; empty when there is none."""
+    return headers_of(message.content).get("message-id", [""])[0].strip("<>")
 
 
 def names_of(received: list[Received]) -> list[str]:

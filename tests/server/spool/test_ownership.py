@@ -44,6 +44,10 @@ def test_a_second_server_is_refused_and_a_second_receiver_is_not(tmp_path: Path)
         )  # fmt: skip
         assert "belongs to a running server" in said.stdout
         assert await ids(spool, B) == ["from the other", "mine"]
+        (one, content), (gone, nothing) = spool.just_kept(["from the other", "gone"], 1)
+        assert one == await spool.get("from the other") and content == b"x"
+        assert gone is None and nothing is None
+        assert spool.just_kept(["mine"], 0) == [(await spool.get("mine"), None)]
         await spool.close()
         again = LmdbSpool(tmp_path, min_free_bytes=0)
         assert again.count() == 2

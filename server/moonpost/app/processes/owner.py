@@ -15,7 +15,7 @@ from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.model import Config
 from moonpost.policy.generation import Generation
 from moonpost.policy.loader import Prepared
-from moonpost.spool.interface import SpoolError
+from moonpost.queue.manager import RESIDENT_SIZE
 from moonpost.spool.record import QueueName
 from msys.ports import PortError, State
 
@@ -27,13 +27,9 @@ def owner_of(server: Server) -> Owner:
     """The server as its acceptors know it."""
     queues = server.queues
 
-    async def kept(id: str, queue: QueueName) -> None:
-        try:
-            record = await server.spool.get(id)
-        except SpoolError as error:
-            server.log.panic("workers", f"{error}; left in the spool")
-            record = None
-        queues.arrived(queue, record)
+    def kept(messages: Sequence[tuple[str, QueueName]]) -> None:
+        read = server.spool.just_kept([id for id, _ in messages], RESIDENT_SIZE)
+        queues.arrived((queue, *found) for (_, queue), found in zip(messages, read, strict=True))
 
     async def died() -> None:
         server.spool.tidy()

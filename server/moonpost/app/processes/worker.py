@@ -26,7 +26,7 @@ PROGRAM = (sys.executable, "-m", "moonpost.app.processes.acceptor")
 class Owner:
     """What the acceptors need of the owner."""
 
-    kept: Callable[[str, QueueName], Awaitable[None]]
+    kept: Callable[[Sequence[tuple[str, QueueName]]], None]
     died: Callable[[], Awaitable[None]]
     changed: Callable[[Sequence[str]], None]
     delay: Callable[[str, str], None]

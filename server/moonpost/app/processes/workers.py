@@ -276,7 +276,7 @@ class Workers:
         assert link is not None and process is not None
         while (message := await link.receive()) is not None:
             worker.heard_at = monotonic()
-            await self._take(worker, link, message)
+            self._take(worker, link, message)
         how = await worker.ended()
         lost = sum(worker.opened.values())
         self._close_sessions(worker)
@@ -289,12 +289,11 @@ class Workers:
             )
             await self._owner.died()
 
-    async def _take(self, worker: Worker, link: Link, message: Any) -> None:
+    def _take(self, worker: Worker, link: Link, message: Any) -> None:
         owner = self._owner
         match message:
             case Kept(messages):
-                for id, queue in messages:
-                    await owner.kept(id, queue)
+                owner.kept(messages)
             case Sessions(events):
                 note(worker.opened, events)
                 owner.heard(events)
