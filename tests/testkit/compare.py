@@ -29,8 +29,13 @@ from testkit.cases import captured, lua_environment
 from testkit.deep_programs import EXTRA, deep_program
 from testkit.oracle import lua_string, run_lua
 from testkit.programs import PRELUDE, program
+from testkit.scope_programs import scope_program
 
-KINDS: dict[str, Callable[[int], str]] = {"plain": program, "deep": deep_program}
+KINDS: dict[str, Callable[[int], str]] = {
+    "plain": program,
+    "deep": deep_program,
+    "scopes": scope_program,
+}
 WHOLE = (
     5  # one program of so many has the prelude in its own file, so that the compiler sees all calls
 )

@@ -14,7 +14,11 @@ import pytest
 from testkit.compare import Difference, compared, differences, shortened
 from testkit.oracle import needs_lua
 
-FEW = {"plain": 1500, "deep": 500}  # chosen: half a minute of processor time for each kind
+FEW = {  # chosen: half a minute of processor time for each kind; the last kind takes five seconds
+    "plain": 1500,
+    "deep": 500,
+    "scopes": 150,
+}
 MANY = 500  # programs of one kind in a part of the long run: 200 parts, 100,000 programs
 
 
