@@ -64,7 +64,7 @@ def test_a_tracer_stops_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_server_is_traced_in_both_directions(tmp_path: Path) -> None:
-    options = 'Control_Listener { Listen "var/console.sock" {} }'
+    options = 'idle_timeout = 0.1 Control_Listener { Listen "var/console.sock" {} }'
     inbound, outbound = tmp_path / "in.log", tmp_path / "out.log"
     with (
         receiver() as host,

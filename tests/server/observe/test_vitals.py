@@ -23,7 +23,7 @@ def test_an_answer_comes_while_the_loop_is_stuck(tmp_path: Path) -> None:
     def shown() -> str:
         return "\n".join(screen(look(spool), {}))
 
-    with small_server(tmp_path, {"loop": LOOP}, options="callout_cpu_limit = 8") as server:
+    with small_server(tmp_path, {"loop": LOOP}, options="callout_cpu_limit = 4") as server:
         server.start()
         assert "STUCK" not in shown() and "received 0" in shown()
         with connect(server.port) as client:
