@@ -227,11 +227,16 @@ class AdaptiveDelivery:
     def received(
         self, record: Record, at: float, generation: int = 0, decided_by: str = ""
     ) -> None:
-        if record.binding not in self.state.born:
-            self.state.born[record.binding] = at
+        self._seen(record.binding, at)
+
+    def _seen(self, binding: str, at: float) -> None:
+        """A binding's age begins with its first mail; what acceptors receive is first seen when it is attempted."""
+        if binding not in self.state.born:
+            self.state.born[binding] = at
             self._around.save(self.state)
 
     def delivered(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:
+        self._seen(record.binding, attempt.at)
         self.figures.delivered(record.queue, attempt.at)
         pair = self.state.pairs.get(record.queue)
         if pair is not None:
@@ -244,6 +249,7 @@ class AdaptiveDelivery:
         self._refused(record, attempt, outcome)
 
     def _refused(self, record: Record, attempt: Attempt, outcome: Outcome) -> None:
+        self._seen(record.binding, attempt.at)
         number = self._around.classify(outcome.text, record.domain)
         permanent = outcome.fate is Fate.FAILED
         self.figures.refused(record.queue, number, attempt.at, permanent=permanent)

@@ -103,6 +103,7 @@ async def start_adaptive(
     *,
     hostname: str,
     classify: Callable[[str, str], int],
+    files: list[LogFile],
 ) -> AdaptiveDelivery:
     """Build it, and have it looked after until `stack` closes. OSError when log or rules cannot be opened."""
     host, bridge, ports = policy
@@ -120,7 +121,7 @@ async def start_adaptive(
     store = Store(Path(live.current.option("spoolbase")) / STATE, complain)
     file = _open_log(live.current, stanza)
     if file is not None:
-        stack.callback(file.close)
+        files.append(file)  # opened anew and closed with the others
     tasks: set[asyncio.Task[None]] = set()
 
     async def deliver(message: Message) -> None:

@@ -198,6 +198,7 @@ class Server:
             self._stack,
             hostname=hostname(config),
             classify=lambda text, domain: match(SMTP_RULES, text, domain),
+            files=self.logs.files,
         )
 
     def _build_queues(self, config: Config) -> None:

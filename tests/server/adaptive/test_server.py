@@ -56,6 +56,9 @@ def test_lua_rules_act_and_last(tmp_path: Path) -> None:
         assert " 16 " in say("adaptive list")
         assert until(lambda: server.log("adaptive/adaptive.log") != "")
         log = server.log("adaptive/adaptive.log").splitlines()
+        (tmp_path / "var/adaptive/adaptive.log").rename(tmp_path / "old.log")
+        say("reopen logs")
+        assert (tmp_path / "var/adaptive/adaptive.log").exists()
         assert log[0].split("@", 6)[1:6] == ["1", "G", "default", "b.test", "NOTICE"]
         server.kill()
 
