@@ -197,7 +197,7 @@ RULES: Final[dict[str, Rule]] = {
     "C527": Rule(
         ERROR,
         "adaptive delivery can't do what is written",
-        "A sweep rule counts `bc:NUMBER` or `fbl:CATEGORY` and has actions like `( suspend \"4 hours\" )`; bounds are "
+        'A sweep rule counts `bc:NUMBER` or `fbl:CATEGORY` and has actions like `( suspend "4 hours" )`; bounds are '
         "two numbers, the lower first; a file of rules is TOML; `adaptive_enabled` needs the stanza `adaptive`.",
     ),
     "C528": Rule(
@@ -210,6 +210,11 @@ RULES: Final[dict[str, Rule]] = {
         WARNING,
         "a sweep rule is ignored",
         "A rule needs `codes`, and all of one kind: bounce classes (`bc:`) or complaints (`fbl:`).",
+    ),
+    "C530": Rule(
+        ERROR,
+        "shared state cannot be used",
+        "`shared_state` is the URL of a Redis or Valkey, and the Python package redis speaks to it.",
     ),
 }
 

@@ -9,6 +9,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator
+from importlib.util import find_spec
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -278,6 +279,27 @@ def _formats(config: Config) -> Iterator[Diagnostic]:
                     yield diagnostic("C528", setting.written.place, str(bad))
 
 
+def _shared_state(config: Config) -> Iterator[Diagnostic]:
+    url = config.root.settings.get("shared_state")
+    if url is None or not url.value:
+        return
+    place, schemes = url.written.place, ("redis://", "rediss://", "unix://")
+    if not str(url.value).startswith(schemes):
+        help = "it is like redis://127.0.0.1:6379/0 or unix:///run/redis/redis.sock"
+        yield diagnostic("C530", place, f"`{url.value}` is no address of a Redis or Valkey", help)
+    elif find_spec("redis") is None:
+        help = "pip install 'moonpost[redis]'"
+        yield diagnostic("C530", place, "the Python package redis is not installed", help)
+
+
+def _pools(config: Config) -> Iterator[Diagnostic]:
+    for node in config.root.named("threadpool"):
+        size = node.settings.get("concurrency")
+        if size is not None and size.value < 0:
+            message = f"{size.value} threads: a pool has none (0) or some"
+            yield diagnostic("C508", size.written.place, message)
+
+
 CHECKS: Final[tuple[Callable[[Config], Iterator[Diagnostic]], ...]] = (
     _scripts,
     _keys,
@@ -289,6 +311,8 @@ CHECKS: Final[tuple[Callable[[Config], Iterator[Diagnostic]], ...]] = (
     _name_servers,
     _monitors,
     _workers,
+    _shared_state,
+    _pools,
     _adaptive,
     _formats,
 )

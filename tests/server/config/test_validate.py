@@ -192,6 +192,12 @@ def test_endpoints(text: str, expected: tuple[str, str]) -> None:
         ),
         ("ESMTP_Listener { pathway = out }", "C519", "`out` is no configured Pathway"),
         (
+            'shared_state = "memcached://x"',
+            "C530",
+            "`memcached://x` is no address of a Redis or Valkey",
+        ),
+        ("ThreadPool p { concurrency = -1 }", "C508", "-1 threads: a pool has none (0) or some"),
+        (
             "workers = 3",
             "C521",
             "3 workers would each count limits for themselves",
