@@ -199,7 +199,7 @@ def _assign_one(ctx: Context, target: tree.Expr, value: tree.Expr) -> list[ast.s
     if augmented is not None:
         return [augmented]
     ctx.hint = _hint(target)
-    if isinstance(target, tree.Index) and not ctx.is_harmless(value) and not _steady(ctx, target):
+    if isinstance(target, tree.Index) and _is_computed_first(ctx, target, value):
         # Lua computes the table and the key before the value.
         place = _fixed(ctx, target, set())
         lowered = _single(ctx, value)
@@ -262,6 +262,14 @@ def _hint(target: tree.Expr) -> str:
         case tree.Index(key=tree.String(value=key)):
             return key
     return ""
+
+
+def _is_computed_first(ctx: Context, target: tree.Index, value: tree.Expr) -> bool:
+    """Whether it can be seen that the parts of a target are computed before the value, which may also fail."""
+    if _steady(ctx, target):
+        return False
+    simple = isinstance(value, tree.Name | tree.String | tree.Number | tree.Boolean | tree.Nil)
+    return not ctx.is_harmless(value) or not simple and not ctx.is_harmless(target)
 
 
 def _steady(ctx: Context, target: tree.Index) -> bool:
