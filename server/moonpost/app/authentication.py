@@ -19,7 +19,7 @@ from moonpost.policy.bridge import Bridge
 from moonpost.policy.generation import Generation
 from moonpost.policy.host import Host
 from msys.constants import EC_AUTH_ERROR, EC_AUTH_OK
-from msys.lua import Table, first
+from msys.lua import Table, first, tostring
 from msys.lua.bytestr import to_bytes, to_str
 from msys.lua.environment import enter
 from msys.ports import Call, PolicyLimit, Ports, enter_call
@@ -77,6 +77,22 @@ class SchemeAuthenticator:
         if challenged:
             return isinstance(answer, str) and answers(credentials.password, to_bytes(answer))
         return bool(answer == EC_AUTH_OK)
+
+    async def groups(self, user: bytes) -> tuple[str, ...]:
+        """The user's groups, as `enumGroups` of the scheme that checks LOGIN says; none where it says nothing."""
+        parameters = self._option(OPTIONS["LOGIN"]) or {}
+        scheme = str(parameters.get("uri", "")).partition("://")[0]
+        generation = self._host.current()
+        table = generation.environment.auth_schemes.get(scheme)
+        function = table["enumGroups"] if table is not None else None
+        if function is None:
+            return ()
+        answer = await self._run(generation, lambda: first(function(table, to_str(user))))
+        if answer == EC_AUTH_ERROR and not isinstance(answer, bool):
+            raise NotChecked(f"authentication scheme '{scheme}' answered EC_AUTH_ERROR for groups")
+        if not isinstance(answer, Table):
+            return ()
+        return tuple(to_bytes(tostring(one)).decode("utf-8", "replace") for one in answer.values())
 
     async def _run(self, generation: Generation, function: Callable[[], Any]) -> Any:
         def enter_and_run() -> Any:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from moonpost.adaptive.console import AdaptiveConsole
+from moonpost.app.authentication import SchemeAuthenticator
 from moonpost.app.processes.link import Alive
 from moonpost.app.processes.totals import AllPools, together
 from moonpost.app.rebinding import rebinder
 from moonpost.app.scripts import HostScripts
 from moonpost.app.starting import writing
+from moonpost.control.login import Login
 from moonpost.control.server import ControlServer
 from moonpost.control.services import ReloadFailed, Services
+from moonpost.control.settings import SCOPE as CONTROL
 from moonpost.control.settings import account_journal, control_sockets
+from moonpost.inbound.interface import Credentials
 from moonpost.policy.bridge import Bridge
 from moonpost.queue.console import QueueConsole
 
@@ -28,12 +32,27 @@ async def start_console(server: Server, bridge: Bridge) -> ControlServer:
     console = ControlServer(
         services(server, bridge), now=server.clock.now, journal=account_journal(server.config)
     )
-    sockets = control_sockets(server.config)
+    sockets = control_sockets(server.config, lambda listen: _login(server, bridge, listen))
     for settings in sockets:
         with writing("the folder of console socket", settings.path):
             Path(settings.path).parent.mkdir(parents=True, exist_ok=True)
     await console.start(sockets)
     return console
+
+
+def _login(server: Server, bridge: Bridge, listen: str) -> Login:
+    """Logins of a console socket by the scheme that its `AuthLoginParameters` name."""
+
+    def option(name: str) -> Any:
+        return server.config.listener_option(name, CONTROL, listen)
+
+    scheme = SchemeAuthenticator(server.host, bridge, server.ports, option)
+
+    async def login(user: str, password: str) -> Sequence[str] | None:
+        good = await scheme.check(Credentials("LOGIN", user.encode(), password.encode()))
+        return await scheme.groups(user.encode()) if good else None
+
+    return login
 
 
 def reports(server: Server) -> Sequence[Alive]:

@@ -40,6 +40,7 @@ from moonpost.app.vitals import start_vitals_of
 from moonpost.config.diagnostics import ConfigurationError
 from moonpost.config.live import LiveConfiguration
 from moonpost.config.model import Config
+from moonpost.control.login import nobody
 from moonpost.control.settings import control_sockets
 from moonpost.inbound.interface import Tally
 from moonpost.inbound.settings import ListenSettings
@@ -401,7 +402,7 @@ class Server:
 def later(old: Config, new: Config, workers: Workers | None) -> list[str]:
     """What a reload does not change while the server runs, in words."""
     sockets: dict[str, Callable[[Config], object]] = {
-        "Control_Listener": control_sockets,
+        "Control_Listener": lambda config: control_sockets(config, lambda _: nobody),
         "HTTP_Listener": lambda config: [each.name for each in http_listeners(config)],
     }
     found = [

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from getpass import getpass
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, TextIO
@@ -23,6 +24,7 @@ from moonpost.control.frames import (
     join_words,
 )
 
+PASSWORD: Final = "MOONPOST_CONSOLE_PASSWORD"  # environment variable; unset: it is asked for
 TIMEOUT_S: Final = 60.0  # Control_Client_Timeout
 DONE, FAILED, UNREACHABLE = 0, 1, 2
 _NETWORK: Final = re.compile(
@@ -40,10 +42,11 @@ def default_address() -> str:
 
 
 class Console:
-    """A connection to a running server."""
+    """A connection to a running server. address: `SOCKET`, or `USER@SOCKET` to log in."""
 
     def __init__(self, address: str, timeout_s: float = TIMEOUT_S) -> None:
-        self.address = address.rpartition("@")[2] if "/" not in address else address
+        user, at, path = address.partition("@")
+        user, self.address = (user, path) if at and "/" not in user else ("", address)
         if "/" not in self.address and _NETWORK.fullmatch(self.address):
             raise NoConsole(
                 f"{address}: moonpost's console is a socket file, not a network address"
@@ -57,6 +60,17 @@ class Console:
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise NoConsole(f"no console at {self.address}: {reason}") from None
         self._stream: BinaryIO = self._socket.makefile("rb")
+        if user:
+            self._log_in(user)
+
+    def _log_in(self, user: str) -> None:
+        password = os.environ.get(PASSWORD)
+        if password is None:
+            password = getpass(f"Password of {user}: ")
+        reply = self.request(join_words(["login", user, password]))
+        if not reply.ok:
+            self.close()
+            raise NoConsole(f"{self.address}: {user}: {reply.text}")
 
     def __enter__(self) -> Console:
         return self

@@ -22,6 +22,7 @@ from moonpost.control.access import NOT_AUTHORIZED, Authorization, Caller, Entry
 from moonpost.control.commands import run
 from moonpost.control.context import Session
 from moonpost.control.frames import FAILED, MAX_REQUEST, Reply, encode
+from moonpost.control.login import WORD, Login, enter, is_login, shown
 from moonpost.control.services import Services
 
 LOG = logging.getLogger("moonpost.control")
@@ -34,12 +35,15 @@ class CannotListen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ControlSettings:
-    """One console socket. idle_time_s: a silent session is closed after it; 0: never."""
+    """One console socket. idle_time_s: a silent session is closed after it; 0: never. login: who checks; None: none is
+    asked for.
+    """
 
     path: str
     file_mode: int = 0o600
     idle_time_s: float = 60.0
     authorization: Authorization = field(default_factory=Authorization)
+    login: Login | None = None
 
 
 class ControlServer:
@@ -111,6 +115,7 @@ class ControlServer:
     ) -> None:
         caller = caller_of(writer.get_extra_info("socket"))
         session = Session(self._services, caller, settings.authorization)
+        guest = settings.login is not None  # nobody yet, as far as commands go
         while True:
             self._idle.add(task)
             try:
@@ -126,14 +131,33 @@ class ControlServer:
                 self._idle.discard(task)
             if not raw.endswith(b"\n"):
                 return  # the client closed
-            reply = await self._answer(settings, session, raw[:-1].decode("utf-8", "replace"))
+            line = raw[:-1].decode("utf-8", "replace").strip()
+            if guest or is_login(line):
+                guest = not await self._enter(settings, session, line, writer)
+                if guest and writer.is_closing():
+                    return
+                continue
+            reply = await self._answer(settings, session, line)
             writer.write(encode(reply))
             await writer.drain()
             if reply.end:
                 return
 
+    async def _enter(
+        self, settings: ControlSettings, session: Session, line: str, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Answer a login, or whatever came in its place; whether the session may go on to commands."""
+        before = self._state()
+        reply, caller = await enter(settings.login, session.caller, line)
+        session.caller = caller or session.caller
+        self._record(settings, session.caller, shown(line), WORD if caller else None, reply, before)
+        writer.write(encode(reply))
+        await writer.drain()
+        if reply.end:
+            writer.close()
+        return caller is not None or settings.login is None
+
     async def _answer(self, settings: ControlSettings, session: Session, line: str) -> Reply:
-        line = line.strip()
         role = session.authorization.role_for(session.caller, line)
         before = self._state()
         if role is None:

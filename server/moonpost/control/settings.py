@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 from moonpost.config.model import Config
 from moonpost.control.access import Authorization, Journal
+from moonpost.control.login import Login
 from moonpost.control.server import ControlSettings
 
 SCOPE = "Control_Listener"
 FILE_MODE = 0o600  # decided: the original's 0660 lets a whole group stop the server
 
 
-def control_sockets(config: Config) -> list[ControlSettings]:
-    """One for each `Listen` of the Control_Listener; a relative path is relative to its file."""
+def control_sockets(config: Config, login_at: Callable[[str], Login]) -> list[ControlSettings]:
+    """One for each `Listen` of the Control_Listener; a relative path is relative to its file.
+
+    login_at: who checks the logins of the `Listen` of that name, where `Enable_Authentication` asks for them.
+    """
     found = []
     for listener in config.root.named(SCOPE.lower()):
         for listen in listener.named("listen"):
@@ -30,6 +35,9 @@ def control_sockets(config: Config) -> list[ControlSettings]:
                         enabled=config.listener_option("enable_authorization", SCOPE, name),
                         roles=_roles(config),
                     ),
+                    login=login_at(name)
+                    if config.listener_option("enable_authentication", SCOPE, name)
+                    else None,
                 )
             )
     return found

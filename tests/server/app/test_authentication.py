@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import smtplib
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,11 @@ ESMTP_Listener {
   AuthPlainParameters = [ uri = "directory://staff" ]
   AuthCramMD5Parameters = [ uri = "directory://staff" ]
   Listen "127.0.0.1:0" {}
+}
+Control_Listener {
+  Enable_Authentication = true
+  AuthLoginParameters = [ uri = "directory://staff" ]
+  Listen "console.sock" {}
 }
 ec_logger { paniclog = "panic.ec" }
 scriptlet "scriptlet" {
@@ -42,6 +49,10 @@ function directory:authenticate(filename, params, username, password)
   end
   return msys.core.EC_AUTH_FAIL
 end
+function directory:enumGroups(username)
+  if username == "ann" then return { "operators", "staff" } end
+  return msys.core.EC_AUTH_FAIL
+end
 function directory:clearPassword(filename, params, username)
   if username == "broken" then error("no directory today") end
   msys.sleep(0.01)
@@ -57,8 +68,12 @@ msys.registerModule("directory", mod)
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder = tmp_path_factory.mktemp("auth")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("auth")
+
+
+@pytest.fixture(scope="module")
+def port(folder: Path) -> Iterator[int]:
     (folder / "moonpost.conf").write_text(CONFIG)
     (folder / "directory.lua").write_text(SCRIPT)
     (folder / "directory.lua").chmod(0o644)
@@ -136,3 +151,36 @@ def test_swaks_authenticates(port: int, mechanism: str) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.row("msys.registerAuth")
+@pytest.mark.parametrize(
+    ("user", "password", "code", "said"),
+    [
+        ("ann", "grün", 0, "user: ann\nroles: operators staff\n"),
+        ("eva", "green", 0, "user: eva\nroles: \n"),
+        ("eva", "guess", 2, "eva: login incorrect"),
+        ("broken", "x", 2, "broken: nobody can log in at present"),
+    ],
+)
+def test_the_console_asks_the_same_scheme(
+    port: int, folder: Path, user: str, password: str, code: int, said: str
+) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "moonpost",
+            "console",
+            f"{user}@{folder}/console.sock",
+            "authz",
+            "id",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "MOONPOST_CONSOLE_PASSWORD": password},
+    )
+    assert done.returncode == code, done
+    assert said in done.stdout + done.stderr

@@ -279,3 +279,61 @@ def test_frames_survive_the_wire() -> None:
     for junk in (b"", b"220 hello\n", b"ok -1\n", b"ok\n"):
         with pytest.raises(BadFrame):
             decode_header(junk)
+
+
+async def check(user: str, password: str) -> tuple[str, ...] | None:
+    """Who may log in: ann with her password; the check of eva's breaks."""
+    if user == "eva":
+        raise RuntimeError("no directory today")
+    return ("operators", "staff") if (user, password) == ("ann", "let me in") else None
+
+
+def test_a_socket_that_asks_for_a_login_takes_no_other_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, journal = tmp_path / "c.sock", Journal(str(tmp_path / "acct"))
+    monkeypatch.setenv("MOONPOST_CONSOLE_PASSWORD", "let me in")
+
+    def client() -> list[Reply]:
+        with Console(str(path)) as console:
+            replies = [console.request("shutdown"), console.request("login ann")]
+            replies.append(console.request("login ann wrong"))
+            with pytest.raises(NoConsole):
+                console.request("version")
+        with Console(f"ann@{path}") as console:
+            replies.append(console.request("authz id"))
+        with pytest.raises(NoConsole, match="eva: nobody can log in at present"):
+            Console(f"eva@{path}")
+        return replies
+
+    first, usage, wrong, known = in_thread(path, client, login=check, journal=journal)  # type: ignore[misc]
+    assert (first.ok, first.text) == (False, "log in first: moonpost console USER@SOCKET")
+    assert (usage.ok, usage.text) == (False, "usage: login USER PASSWORD")
+    assert (wrong.ok, wrong.text) == (False, "login incorrect")
+    assert known.text == "user: ann\nroles: operators staff"
+    record = (tmp_path / "acct").read_text()
+    assert "@login ann@" in record
+    assert "wrong" not in record and "let me in" not in record
+
+
+def test_groups_of_a_login_are_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "c.sock"
+    monkeypatch.setenv("MOONPOST_CONSOLE_PASSWORD", "let me in")
+    roles = Authorization(enabled=True, roles={"staff": ["^version"]})
+
+    def client() -> list[bool]:
+        with Console(f"ann@{path}") as console:
+            return [console.request(command).ok for command in ("version", "help")]
+
+    assert in_thread(path, client, login=check, authorization=roles) == [True, False]
+
+
+def test_a_login_where_none_is_asked_for_is_refused_and_not_recorded(tmp_path: Path) -> None:
+    path, journal = tmp_path / "c.sock", Journal(str(tmp_path / "acct"))
+
+    def client() -> list[bool]:
+        with Console(str(path)) as console:
+            return [console.request("login ann secret").ok, console.request("version").ok]
+
+    assert in_thread(path, client, journal=journal) == [False, True]
+    assert "secret" not in (tmp_path / "acct").read_text()
