@@ -47,7 +47,7 @@ class Worker:
     link: Link | None = None
     ready: bool = False
     began_at: float = 0.0
-    heard_at: float = 0.0
+    unanswered: int = 0  # questions whether it lives, since it last said anything
     deaths: int = 0  # in a row
     restarts: int = 0
     alive: Alive | None = None
@@ -79,7 +79,8 @@ class Worker:
 
     def accepts(self) -> None:
         """It said that it is ready."""
-        self.began_at = self.heard_at = monotonic()
+        self.began_at = monotonic()
+        self.unanswered = 0
         self.ready = True
 
     def kill(self) -> None:
