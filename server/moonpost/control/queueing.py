@@ -59,7 +59,7 @@ async def domain(session: Session, words: list[str]) -> str:
         for row in await later(_queues(session).summary())
         if str(row["domain"]).lower() == words[0].lower()
     ]
-    return table(rows, _DOMAIN) if rows else f"{words[0]}: no mail"
+    return table(rows, _DOMAIN | {"state": "State"}) if rows else f"{words[0]}: no mail"
 
 
 async def show_queue(session: Session, words: list[str]) -> str:

@@ -61,7 +61,7 @@ class Queues(Protocol):
     """The queues as the console sees them. Rows are mappings of column to value."""
 
     def summary(self) -> Sequence[Mapping[str, Any]]:
-        """`domain`, `active`, `delayed`, `connections`, `sent` of each domain with mail."""
+        """`domain`, `active`, `delayed`, `connections`, `sent` of each domain with mail, and `state`: why it waits."""
         ...
 
     def bindings(self) -> Sequence[Mapping[str, Any]]:

@@ -51,13 +51,27 @@ class QueueConsole:
         rows: dict[str, dict[str, Any]] = {}
         for queue in self._manager.queues.values():
             row = rows.setdefault(
-                key(queue), {column: key(queue), "active": 0, "delayed": 0, "connections": 0, "sent": 0}
+                key(queue),
+                {column: key(queue), "active": 0, "delayed": 0, "connections": 0, "sent": 0, "state": ""},
             )  # fmt: skip
             row["active"] += len(queue.held)
             row["delayed"] += queue.delayed
             row["connections"] += self._manager.workers(queue.name)
             row["sent"] += queue.counts.delivered
+            state = self._state(queue)
+            if state not in row["state"]:
+                row["state"] = f"{row['state']}, {state}".lstrip(", ")
         return list(rows.values())
+
+    def _state(self, queue: ActiveQueue) -> str:
+        """Why a queue does not deliver at present; empty when it does."""
+        options = self._manager.options(queue)
+        if options.suspended:
+            return "suspended"
+        if options.blackhole:
+            return "blackholed"
+        wait_s = queue.paused_until - self._manager.clock.now()
+        return f"paused for {wait_s:.0f} s" if wait_s > 0 else ""
 
     async def messages(
         self, domain: str, binding: str | None, limit: int, offset: int

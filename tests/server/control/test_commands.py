@@ -37,7 +37,14 @@ class FakeQueues:
 
     def summary(self) -> Sequence[Mapping[str, Any]]:
         return [
-            {"domain": "b.test", "active": 1, "delayed": 20, "connections": 1, "sent": 3},
+            {
+                "domain": "b.test",
+                "active": 1,
+                "delayed": 20,
+                "connections": 1,
+                "sent": 3,
+                "state": "suspended",
+            },
             {"domain": "a.test", "active": 5, "delayed": 0, "connections": 2, "sent": 4},
         ]
 
@@ -222,6 +229,11 @@ def bench() -> Bench:
             "Domain  Active  Delayed  Connections  Sent\nb.test       1       20            1     3",
         ),
         ("domain zz.test", "zz.test: no mail"),
+        (
+            "domain B.test",
+            "Domain  Active  Delayed  Connections  Sent  State\n"
+            "b.test       1       20            1     3  suspended",
+        ),
         (
             "showqueue binding fast a.test 5,10",
             "Id       From  To   Attempts  Next attempt\n00/00-1  s@x   r@y         2             9",

@@ -43,6 +43,19 @@ def test_flushed_mail_is_tried_at_once(tmp_path: Path) -> None:
     run(test, tmp_path, busy())
 
 
+def test_a_queue_says_why_it_waits(tmp_path: Path) -> None:
+    async def test(made: Line, console: QueueConsole, sink: Sink) -> None:
+        await made.send("b@b.test", "c@c.test", "d@d.test")
+        await made.events(1)  # that of d.test
+        made.manager.pause(
+            made.manager.queue(QueueName("default", "c.test")), made.manager.clock.now() + 90, "x"
+        )
+        states = {row["domain"]: row["state"] for row in console.summary()}
+        assert states == {"b.test": "suspended", "c.test": "paused for 90 s", "d.test": ""}
+
+    run(test, tmp_path, busy(), **{"b.test:suspend_delivery": True})
+
+
 def test_a_dry_run_counts_and_changes_nothing(tmp_path: Path) -> None:
     async def test(made: Line, console: QueueConsole, sink: Sink) -> None:
         records = await made.send("b@b.test", "c@b.test", "d@c.test")
