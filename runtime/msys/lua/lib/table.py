@@ -66,6 +66,9 @@ def insert(table: Any = ABSENT, *args: Any) -> None:
         dict.update(found, zip(range(place + 1, end + 1), moved, strict=True))
         if place < 1 or found.__class__ is not Table:
             sweep(found)
+        elif args[1] is None:
+            dict.__setitem__(found, place, None)  # a nil between counts for `#`
+            return
     _store(found, place, args[1])
 
 
