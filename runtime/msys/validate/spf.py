@@ -24,6 +24,7 @@ from msys.validate.spf_terms import (
 LOOKUPS_MAX = 10  # terms that ask DNS: RFC 7208 section 4.6.4
 VOID_MAX = 2  # answers without a record: the same section
 HOSTS_MAX = 10  # hosts of one mx, names of one address: the same section
+TIME_MAX_S = 20.0  # after it the outcome is temperror: the least the same section allows
 VERSION = "v=spf1"
 ABSENT_CODES = frozenset({"NXDOMAIN", "NODATA", "FORMERR", "YXDOMAIN"})
 Address = IPv4Address | IPv6Address
@@ -53,6 +54,7 @@ class Question:
     lookups: int = 0
     voids: int = 0
     validated: list[str] | None = None
+    until: float = float("inf")  # monotonic seconds
 
 
 class _Stop(Exception):
@@ -76,6 +78,7 @@ def question(
 def check_host(asked: Question, *, default_rule: str = "") -> Outcome:
     """The outcome for the domain of the sender. default_rule: terms for a domain without a record."""
     domain = asked.sender.rpartition("@")[2]
+    asked.until = current().ports.clock.monotonic() + TIME_MAX_S
     try:
         outcome = _check(asked, domain)
         if outcome.result == "none" and default_rule and is_domain(domain):
@@ -211,8 +214,11 @@ def _any_near(asked: Question, found: Sequence[Address], term: Term) -> bool:
 
 def _lookup(asked: Question, name: str, rtype: str, *, void: bool = True) -> Sequence[DnsAnswer]:
     """The records, none for a name that does not exist. void: an empty answer counts."""
+    ports = current().ports
+    if ports.clock.monotonic() > asked.until:
+        raise _Stop("temperror", f"no outcome within {TIME_MAX_S:.0f} s")
     try:
-        found = wait(current().ports.dns.lookup(name, rtype))
+        found = wait(ports.dns.lookup(name, rtype))
     except PortError as error:
         if error.code not in ABSENT_CODES:
             raise _Stop("temperror", f"{name} {rtype}: {error.code}") from None

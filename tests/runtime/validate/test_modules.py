@@ -106,6 +106,23 @@ def test_a_failure_of_dns_is_an_outcome(here: Policy, code: str, outcome: str) -
     )
 
 
+def test_slow_dns_ends_in_an_outcome(here: Policy) -> None:
+    here.ports.dns.add("example.test", "TXT", ["v=spf1 a:a.test a:b.test a:c.test a:d.test ?all"])
+    for name in "abcd":
+        here.ports.dns.add(f"{name}.test", "A", ["192.0.2.99"])
+    answer = here.ports.dns.lookup
+
+    def slowly(*question: Any) -> Any:
+        here.ports.clock.advance(9)
+        return answer(*question)
+
+    here.ports.dns.lookup = slowly  # type: ignore[method-assign]
+    session = Session(here, spf_v1={})
+    assert "no outcome within 20 s" in session.whole()
+    assert session.message.mess["spf_status"] == "temperror"
+    assert [name for name, *_ in here.ports.dns.asked] == ["example.test", "a.test", "b.test"]
+
+
 def test_names_of_context_and_headers_are_options(here: Policy) -> None:
     here.ports.dns.add("example.test", "TXT", ["v=spf1 ip4:192.0.2.1 -all"])
     session = Session(
