@@ -115,7 +115,7 @@ def sort(table: Any = ABSENT, before: Any = None, *_: Any) -> None:
     values = list(map(found.get, range(1, size + 1)))
     if before is not None and before is not ABSENT:
         function_arg(before, 2, "sort")
-        values.sort(key=ordered_by(before))
+        values.sort(key=cmp_to_key(_by(before)))
     else:
         kinds = set(map(type, values))
         if kinds <= {str} or kinds <= {int, float}:
@@ -126,8 +126,8 @@ def sort(table: Any = ABSENT, before: Any = None, *_: Any) -> None:
 
 
 def ordered_by(before: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
-    """The key that sorts one of Python's lists by a comparator of Lua's."""
-    return cmp_to_key(_by(before))
+    """The key that sorts one of Python's lists by a comparator that gives true, false or nil and nothing else."""
+    return cmp_to_key(lambda left, right: -1 if before(left, right) else 0)
 
 
 def _by(before: Callable[..., Any]) -> Callable[[Any, Any], int]:
