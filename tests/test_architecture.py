@@ -31,6 +31,7 @@ PURE = (
     "moonpost.outbound.dane",
     "moonpost.outbound.mta_sts",
     "moonpost.outbound.opening",
+    "moonpost.outbound.push",
     "moonpost.outbound.security",
     "moonpost.outbound.xclient",
     "moonpost.spool.record",

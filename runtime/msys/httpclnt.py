@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from msys.arguments import bad_argument, check_number, check_string, truth
 from msys.catalog.binding import documented
 from msys.constants import DELIVERY_PERMFAILED, DELIVERY_SUCCESS
-from msys.lua import Userdata
+from msys.ecstring import EcString
+from msys.lua import Table, Userdata
 from msys.lua.bytestr import ascii_lower
 from msys.running import panic
 
@@ -25,6 +26,7 @@ __all__ = [
     "HTTP_INTERNAL_FAIL",
     "HTTP_INTERNAL_OK",
     "HttpRequest",
+    "HttpResponse",
     "HttpSession",
     "http_status_classifier",
 ]
@@ -61,6 +63,24 @@ class HttpRequest(Userdata):
 
 
 FIELDS = ("method", "uri", "version", "body", "data")
+
+
+class HttpResponse(Userdata):
+    """`sess.response`: the answer to a request. `status_code` is an ec_string, as in Momentum."""
+
+    __slots__ = (
+        "body", "content_length", "data", "headers", "status_code", "status_reason", "version"
+    )  # fmt: skip
+    lua_type = "msys.httpclnt:response"
+    lua_fields = frozenset(__slots__)
+
+    def __init__(self, status: int, reason: str, headers: list[tuple[str, str]], body: str) -> None:
+        self.version = "HTTP/1.1"
+        self.status_code, self.status_reason = EcString(str(status)), EcString(reason)
+        lines = [f"{name}: {value}" for name, value in headers]
+        self.headers = Table(dict(headers))
+        self.body, self.content_length = body, len(body)
+        self.data = "\r\n".join([f"HTTP/1.1 {status} {reason}", *lines, "", body])
 
 
 class HttpSession(Userdata):

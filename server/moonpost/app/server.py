@@ -26,6 +26,7 @@ from moonpost.app.log import ServerLog
 from moonpost.app.metrics import MetricsListener, start_metrics
 from moonpost.app.outbox import Injection, Outbox
 from moonpost.app.own import listens, own_places
+from moonpost.app.push import Push
 from moonpost.app.policy import How, Running, monitors, stanzas, start_policy
 from moonpost.app.processes.book import SharedBook
 from moonpost.app.processes.owner import owner_of, reachable, staged
@@ -256,6 +257,7 @@ class Server:
             hooks,
         )
         self.queues.notify_through(self.notices, hooks)
+        self.queues.push = Push(self.host, self.ports.http, self.log, self.events).send
         self.ports.outbox = Outbox(
             injection,
             self.queues.delay_domain,

@@ -97,6 +97,7 @@ _MODULES: Final = (
             "metrics",
             "cidrdb",
             "dane",
+            "gcm",
             "conntrol",
             "custom_logger",
             "ds_core",
@@ -128,7 +129,7 @@ _CONSEQUENTIAL_MODULES: Final = """
     bounce_classifier bounce_classifier_override brightmail chunk_logger clamav cloudmark
     commtouch_ctasd csapi curfew
     custom_bounce_logger delay_dsn dk_sign eleven exim_logger
-    fingerprint gcm gcm_logger httpsrv imageanalyzer maildir mm7 mm7_serv
+    fingerprint gcm_logger httpsrv imageanalyzer maildir mm7 mm7_serv
     mms_bounce_logger mms_logger openarc pipe_transport postfix_logger
     regex_binding2 restinjector sched securecreds seedlist
     sendmail_logger sieve smpp smpp_bounce_logger smpp_logger smtp_auth_proxy smtp_cbv

@@ -62,6 +62,8 @@ BLACKHOLED = {
     "internal": Outcome(Fate.FAILED, 554, "554 5.7.0 [internal] Blackholed", Stage.NOT_CONNECTED),
 }
 
+SendPush = Callable[[Record, bytes, QueueOptions], Awaitable[Outcome]]
+
 
 class QueueManager:
     """Owns every queue of the process."""
@@ -91,6 +93,7 @@ class QueueManager:
         self.trust = trust or Trust()
         self.open_connection, self.next_id = open_connection, next_id
         self.hooks = hooks
+        self.push: SendPush | None = None  # who delivers push notifications
         self.stopping = False
         self.quarantine: dict[Place, float] = {}
         self.host_failures: dict[Place, int] = {}  # in a row

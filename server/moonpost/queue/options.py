@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from moonpost.outbound.push import OPTIONS as PUSH_OPTIONS
 from moonpost.queue.login import LOGIN, Login
 from moonpost.queue.schedule import RetryRules
 from moonpost.queue.transcode import Transcode, transcoding
@@ -59,11 +60,21 @@ DEFAULTS: Mapping[str, Any] = {
     "tls_certificate": "",
     "tls_key": "",
     "tls_ciphers": "",
-    "use_mta_sts": False,
     "tls_protocols": "",
+    "use_mta_sts": False,
     "enable_mta_sts": True,
     "use_dane": False,
     "enable_dane": True,
+    "gcm_ttl": -1,
+    "gcm_delay_while_idle": False,
+    "gcm_application_id": "",
+    "gcm_dry_run": False,
+    "gcm_authorization_token_id": "",
+    "http_method": "POST",
+    "http_uri": "",
+    "http_host": "",
+    "http_basic_auth": "",
+    "delivery_response_timeout": 5000,
     "xclient": "no",
     "outbound_smtp_auth_type": "",
     "outbound_smtp_auth_user": "",
@@ -113,7 +124,7 @@ class QueueOptions:
     dns_failures_to_purge: int
     use_ipv6: bool
     routes: tuple[str, ...]
-    protocol: str  # ESMTP, SMTP or LMTP
+    protocol: str  # ESMTP, SMTP, LMTP or GCM
     port: int
     source: str | None
     ehlo_hostname: str
@@ -124,6 +135,9 @@ class QueueOptions:
     tls_certificate: str
     tls_key: str
     tls_ciphers: str
+    tls_protocols: str
+    push: Mapping[str, Any]  # for push notifications, by the names of the options
+    response_timeout_s: float
     mta_sts: bool
     dane: bool
     xclient: str
@@ -135,7 +149,6 @@ class QueueOptions:
     blackhole: str  # "", "inline" or "internal"
     generate_bounces: bool
     inline_original: str
-    tls_protocols: str
     mailerdaemon: str
     failures_notify: str
     delay_notices: (
@@ -144,9 +157,9 @@ class QueueOptions:
     max_resident: int
 
     @property
-    def smtp(self) -> bool:
-        """Whether SMTP delivery is what serves this queue."""
-        return self.protocol in ("ESMTP", "SMTP", "LMTP")
+    def pushed(self) -> bool:
+        """Whether mail leaves as push notifications, not by SMTP or LMTP."""
+        return self.protocol == "GCM"
 
 
 def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
@@ -191,6 +204,9 @@ def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
         tls_certificate=str(get("tls_certificate")),
         tls_key=str(get("tls_key")),
         tls_ciphers=str(get("tls_ciphers")),
+        tls_protocols=str(get("tls_protocols")),
+        push={name: get(name) for name in PUSH_OPTIONS},
+        response_timeout_s=float(get("delivery_response_timeout")) / 1000,
         mta_sts=bool(get("use_mta_sts") and get("enable_mta_sts")),
         dane=bool(get("use_dane") and get("enable_dane")),
         xclient=str(get("xclient")),
@@ -202,7 +218,6 @@ def resolve(option: Option, binding: str, domain: str) -> QueueOptions:
         prohibited_hosts=_texts(get("prohibited_hosts")),
         suspended=bool(get("suspend_delivery")),
         blackhole=_blackhole(get("blackhole")),
-        tls_protocols=str(get("tls_protocols")),
         generate_bounces=bool(get("generate_bounces")),
         inline_original=str(get("bounces_inline_original")),
         mailerdaemon=str(get("mailerdaemon")),

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 DNS_PAUSE_S = 60.0  # chosen: a backlog must not use up a domain's lookups in seconds
 
+NO_PUSH = Outcome(
+    Fate.DEFERRED, 451, "451 4.3.5 [internal] nobody delivers push notifications here",
+    Stage.NOT_CONNECTED,
+)  # fmt: skip
+
 
 class Worker:
     """Serves one queue until there is nothing to do."""
@@ -80,6 +85,8 @@ class Worker:
         content = await self._content(batch)
         if content is None:
             return True
+        if options.pushed:
+            return await self._push(batch, content, options)
         connection = await self._connected(batch, options)
         if connection is None:
             return False
@@ -99,6 +106,17 @@ class Worker:
             self._caller.hang_up()
             return True
         self._hand_on(batch, outcomes, connection.bytes_sent, options)
+        return True
+
+    async def _push(self, batch: list[Mail], content: bytes, options: QueueOptions) -> bool:
+        """Send each message as a notification of its own."""
+        manager, push = self._manager, self._manager.push
+        outcomes = []
+        for mail in batch:
+            await manager.respect(self._queue.throttle_messages)
+            outcome = NO_PUSH if push is None else await push(mail.record, content, options)
+            outcomes.append(outcome)
+        self._hand_on(batch, outcomes, len(content) * len(batch), options)
         return True
 
     async def _connected(self, batch: list[Mail], options: QueueOptions) -> Connection | None:
