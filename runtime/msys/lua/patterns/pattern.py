@@ -38,11 +38,14 @@ class Pattern:
         "capture",
         "captures",
         "match",
+        "matches",
         "text",
     )
 
     capture: Callable[..., str | None]
     """The first value of `match`, when it is not a position."""
+    matches: Callable[..., bool]
+    """Whether it is found: for tests only."""
     match: Callable[..., Any]
     """The captures, or the whole match: bare when it is one value; as many nils when it is not found."""
 
@@ -66,6 +69,9 @@ class Pattern:
                 self._replace = regex.sub
         self.match = self._match
         self.capture = self._capture
+        self.matches = self._matches
+        if self._search is not None and not self._plain:
+            self.matches = _testing(self._search)
         if self._search is not None and not self._positions:
             self.capture = self.match = _taking(self._search, min(self.captures, 1))
             if self.captures > 1:
@@ -98,10 +104,8 @@ class Pattern:
             for number, position in enumerate(self._translated.positions, 1)
         )
 
-    def matches(self, text: str, init: int = 1) -> bool:
-        """Whether it is found: for tests only."""
-        if self._search is not None and not self._plain:
-            return self._search(text, 0 if init == 1 else begin(text, init)) is not None
+    def _matches(self, text: str, init: int = 1) -> bool:
+        """`matches` of a pattern that Python's `re` can't do alone, or need not."""
         return self.span(text, init)[0] is not None
 
     def start(self, text: str, init: int = 1) -> int | None:
@@ -245,6 +249,15 @@ class Pattern:
 
 
 # The searches of patterns that Python's `re` does alone are functions of their own, because policy lives on them.
+
+
+def _testing(search: Callable[..., Any]) -> Callable[..., bool]:
+    """Whether a string has a match."""
+
+    def test(text: str, init: int = 1) -> bool:
+        return (search(text) if init == 1 else search(text, begin(text, init))) is not None
+
+    return test
 
 
 def _taking(search: Callable[..., Any], number: int) -> Callable[..., str | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
 from msys.lua.errors import ArgumentError, RuntimeFault
@@ -18,7 +19,8 @@ Replace = Callable[[str, tuple[str | int, ...]], str]
 
 def replacement_arg(value: Any) -> Any:
     """`gsub`'s third argument: a string, a table or a function; a number is its text."""
-    if value.__class__ is str or isinstance(value, Table):
+    cls = value.__class__
+    if cls is str or cls is FunctionType or isinstance(value, Table):
         return value
     text = text_or_none(value)
     if text is not None:
