@@ -26,12 +26,12 @@ from moonpost.app.log import ServerLog
 from moonpost.app.metrics import MetricsListener, start_metrics
 from moonpost.app.outbox import Injection, Outbox
 from moonpost.app.own import listens, own_places
-from moonpost.app.push import Push
 from moonpost.app.policy import How, Running, monitors, stanzas, start_policy
 from moonpost.app.processes.book import SharedBook
 from moonpost.app.processes.owner import owner_of, reachable, staged
 from moonpost.app.processes.totals import merged
 from moonpost.app.processes.workers import Workers
+from moonpost.app.push import Push
 from moonpost.app.receiving import Reception, services
 from moonpost.app.sockets import Handed, Sockets
 from moonpost.app.starting import CannotStart
