@@ -19,7 +19,9 @@ from lua2py.facts.kinds import (
     STRANGE,
     STRING,
     TABLE,
+    WHOLE,
     Kind,
+    Range,
     Site,
 )
 
@@ -191,6 +193,15 @@ def _held(site: Site, key: tree.Expr, key_kind: Kind) -> Kind:
         if key.value not in site.given:
             found |= ABSENT
         return found | site.values if site.keys.meets(STRING) else found
+    low, high = key_kind.range
+    if (
+        site.ordered
+        and not site.changed
+        and key_kind.within(WHOLE)
+        and low >= 1
+        and high <= site.size
+    ):
+        return site.values
     found = site.everything if key_kind.meets(STRING) else site.values
     return found | ABSENT
 
@@ -238,9 +249,12 @@ def is_fixed_list(kind: Kind) -> bool:
     return is_list(kind) and not any(site.changed for site in kind.sites)
 
 
-def smallest(kind: Kind) -> int:
-    """How many elements a list surely has."""
-    return min(site.size for site in kind.sites) if is_fixed_list(kind) else 0
+def size_of(kind: Kind) -> Range:
+    """Between which numbers the length of a table lies."""
+    sizes = [site.size for site in kind.sites if site.size]
+    if not is_fixed_list(kind) or len(sizes) < len(kind.sites):
+        return 0, PLACE.range[1]
+    return min(sizes), max(sizes)
 
 
 def takes_any_key(kind: Kind, key: Kind) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf
 
 from lua2py import tree
-from lua2py.facts.contents import is_followed, smallest
+from lua2py.facts.contents import is_followed, size_of
 from lua2py.facts.kinds import (
     ANY,
     BOOLEAN,
@@ -104,7 +104,7 @@ def unary_kind(op: str, operand: Kind, facts: Facts) -> Kind:
         if operand.within(STRING):
             return LENGTH
         if is_followed(operand):
-            return PLACE.between(smallest(operand), PLACE.range[1])
+            return PLACE.between(*size_of(operand))
         return ANY if facts.mentions("__len") else LENGTH
     if operand.within(NUMBER):
         low, high = operand.range
