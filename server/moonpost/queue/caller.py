@@ -93,7 +93,7 @@ class Caller:
         manager, domain = self._manager, self._queue.name.domain
         hosts = await manager.router.hosts(domain, options)
         self._queue.hosts_known = len(hosts)
-        policy = await manager.trust.policy(domain, options)
+        policy = await manager.trust.policy(domain, hosts, options)
         hosts = allowed(hosts, policy)
         if policy is None or policy.mode != ENFORCE:  # another domain's name would hide its policy
             self._roll_up(hosts, options)

@@ -56,9 +56,16 @@ class Trust:
     ) -> None:
         self._prove, self._policy_of, self._no_dane = prove, policy_of, no_dane
 
-    async def policy(self, domain: str, options: QueueOptions) -> Policy | None:
-        """The MTA-STS policy that mail for this domain obeys."""
+    async def policy(
+        self, domain: str, hosts: Sequence[Host], options: QueueOptions
+    ) -> Policy | None:
+        """The MTA-STS policy that mail for this domain obeys on its way to these hosts.
+
+        Hosts that are no names were not found in DNS: an operator sends mail there, whatever the domain wants.
+        """
         if not options.mta_sts or options.routes or self._policy_of is None:
+            return None
+        if all(host.name == host.address for host in hosts):
             return None
         return await self._policy_of(domain)
 
