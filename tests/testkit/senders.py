@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ smtp      unix  -       -       n       -       -       smtp
 relay     unix  -       -       n       -       -       smtp
 error     unix  -       -       n       -       -       error
 retry     unix  -       -       n       -       -       error
+scache    unix  -       -       n       -       1       scache
 postlog   unix-dgram n  -       n       -       1       postlogd
 """
 
@@ -91,13 +93,41 @@ def postfix(
         mechanism=mechanism.lower() or "plain",
     )
     (etc / "main.cf").write_text(text, encoding="utf-8")
-    # It ends its whole process group, which must not be ours.
-    master = subprocess.Popen([str(MASTER_PROGRAM), "-c", str(etc), "-d"], start_new_session=True)
+    master = _started(folder)
     try:
         yield ["sendmail", "-C", str(etc), "-oi"]
     finally:
         master.terminate()
         master.wait(30)
+
+
+def _started(folder: Path) -> subprocess.Popen[bytes]:
+    """A running master. Seen on a busy machine, cause unknown: it ends at once and without a word; so three attempts."""
+    for attempt in range(3):
+        with (folder / "stderr").open("w", encoding="utf-8") as told:
+            words = [str(MASTER_PROGRAM), "-c", str(folder / "etc"), "-d"]
+            # It ends its whole process group, which must not be ours.
+            master = subprocess.Popen(words, start_new_session=True, stderr=told)
+        try:
+            _until_ready(folder / "queue" / "public", master)
+            return master
+        except AssertionError:
+            if master.poll() is None or attempt == 2:
+                master.kill()
+                raise
+    raise AssertionError("not reached")
+
+
+def _until_ready(public: Path, master: subprocess.Popen[bytes]) -> None:
+    """Return when mail that is dropped is noticed; a message dropped earlier would wait for a minute."""
+    deadline = time.monotonic() + 20
+    while not all((public / name).exists() for name in ("pickup", "qmgr", "cleanup", "postlog")):
+        if master.poll() is not None:
+            files = [public.parents[1] / name for name in ("stderr", "log")]
+            told = "".join(path.read_text(encoding="utf-8") for path in files if path.exists())
+            raise AssertionError(f"Postfix did not start, code {master.returncode}: {told}")
+        assert time.monotonic() < deadline, "Postfix did not start"
+        time.sleep(0.02)
 
 
 EXIM_CONF = """\

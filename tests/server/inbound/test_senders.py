@@ -12,9 +12,11 @@ import pytest
 from moonpost.inbound.interface import Credentials
 from moonpost.inbound.settings import ListenSettings
 from testkit.senders import exim_sends, needs_exim, needs_postfix, postfix
+from testkit.small_server import until
 from testkit.smtp_server import Receiver, client, receiving, server_tls
 
 MESSAGE = b"Subject: hello\nFrom: ann@client.test\nTo: bob@example.test\n\nbody\n.\n.dot\nend\n"
+SENT = "status=sent (250 2.0.0 OK "  # in Postfix's log
 WAYS = [(False, ""), (True, ""), (True, "PLAIN"), (True, "LOGIN")]
 # A Postfix takes two seconds to start.
 TWO_WAYS = [WAYS[0], *(pytest.param(*way, marks=pytest.mark.long) for way in WAYS[1:3]), WAYS[3]]
@@ -23,13 +25,6 @@ TWO_WAYS = [WAYS[0], *(pytest.param(*way, marks=pytest.mark.long) for way in WAY
 class Passwords:
     async def check(self, credentials: Credentials) -> bool:
         return (credentials.user, credentials.password) == (b"ann", b"secret")
-
-
-async def arrived(here: Receiver, count: int) -> None:
-    for _ in range(2000):
-        if len(here.kept.messages) >= count:
-            return
-        await asyncio.sleep(0.01)
 
 
 def run(
@@ -63,13 +58,13 @@ def test_postfix_sends(tmp_path: Path, tls: bool, mechanism: str) -> None:
                 for at in range(5):
                     words = [*command, "-f", f"ann{at}@client.test", "bob@x.test", "carol@x.test"]
                     subprocess.run(words, input=MESSAGE, check=True, timeout=30)
-                asyncio.run_coroutine_threadsafe(arrived(here, 10), loop).result(30)
+                until(lambda: log.exists() and log.read_text().count(SENT) == 10)
 
-        loop = asyncio.get_running_loop()
+        log = tmp_path / "postfix" / "log"
         await asyncio.to_thread(send)
-        log = (tmp_path / "postfix" / "log").read_text(encoding="utf-8")
-        assert len(here.kept.messages) == 10, log
-        assert log.count("status=sent (250 2.0.0 OK ") == 10, log
+        told = log.read_text(encoding="utf-8")
+        assert told.count(SENT) == 10, told
+        assert len(here.kept.messages) == 10, told
 
     run(tmp_path, tls, mechanism, scenario)
 
