@@ -62,7 +62,7 @@ from msys.lua.linemap import LineMap, register_map
 from msys.lua.nonnil import nonnil
 from msys.lua.open import open_libs
 from msys.lua.patterns import Pattern
-from msys.lua.tables import FALSE_KEY, TRUE_KEY, Table, table_of
+from msys.lua.tables import FALSE_KEY, TRUE_KEY, Table, table_in_order, table_of
 from msys.lua.text import concat, cstr
 from msys.lua.userdata import Userdata
 
@@ -152,6 +152,7 @@ __all__ = [
     "string",
     "sub",
     "table",
+    "table_in_order",
     "table_of",
     "tonumber",
     "tostring",

@@ -78,6 +78,13 @@ def table_of(pairs: dict[Any, Any] | Iterable[tuple[Any, Any]] = (), *array: Any
     return made
 
 
+def table_in_order(entries: Iterable[tuple[Any, ...]], *array: Any) -> Table:
+    """The same from entries in the order of the text: (key, value), or (value,) for the next place."""
+    given = list(entries)
+    named = [(entry[0], entry[1]) for entry in given if len(entry) == 2]
+    return table_of(named, *(entry[0] for entry in given if len(entry) == 1), *array)
+
+
 def checked_key(key: Any) -> Any:
     """`key` as it is stored; nil and nan are Lua's errors."""
     if key.__class__ is bool:

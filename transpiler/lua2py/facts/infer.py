@@ -471,7 +471,8 @@ class Infer:
                         self.value(target.object, env)
                         self.value(target.key, env)
                 given = self.values(values, len(targets), env)
-                for target, kind in zip(targets, given, strict=True):
+                # From right to left, as they are stored: of a name that stands twice the first value stays.
+                for target, kind in reversed(list(zip(targets, given, strict=True))):
                     self.store(target, kind, values[0] if len(values) == 1 else node)
                     if isinstance(target, tree.Name):
                         self.facts.kinds[target] = kind

@@ -42,9 +42,39 @@ def _made(ctx: Context, node: tree.TableConstructor) -> ast.expr:
     if all(field.key is None for field in node.fields):
         return _array(ctx, node)
     array = [field for field in node.fields if field.key is None]
+    if not _may_be_sorted(ctx, node):
+        return _in_order(ctx, node)
     if array and is_multiple(node.fields[-1].value) and node.fields[-1].key is None:
         return _mixed(ctx, node, array)
     return _record(ctx, node)
+
+
+def _may_be_sorted(ctx: Context, node: tree.TableConstructor) -> bool:
+    """Whether keys may be computed before places: no place stands before a key, or nobody can tell."""
+    keyed = [place for place, field in enumerate(node.fields) if field.key is not None]
+    if all(field.key is not None for field in node.fields[: keyed[-1]]):
+        return True
+    last = node.fields[-1]
+    if all(isinstance(field.key, tree.String | None) for field in node.fields) and not (
+        last.key is None and is_multiple(last.value)
+    ):
+        return True  # a display keeps the order of the text
+    parts = [part for field in node.fields for part in (field.key, field.value) if part is not None]
+    acting = [part for part in parts if not ctx.is_harmless(part)]
+    others = [part for part in parts if part not in acting]
+    return not acting or len(acting) == 1 and all(map(ctx.is_constant, others))
+
+
+def _in_order(ctx: Context, node: tree.TableConstructor) -> ast.expr:
+    """Entries as the text has them: pairs, and one value alone for a place."""
+    entries: list[ast.expr] = []
+    last = node.fields[-1]
+    several = last.key is None and is_multiple(last.value)
+    for field in node.fields[:-1] if several else node.fields:
+        key = [] if field.key is None else [ctx.value(field.key)]
+        entries.append(build.tuple_of([*key, _entry(ctx, field)]))
+    rest = spread(ctx, last.value) if several else []
+    return build.call(ctx.lua("table_in_order"), ast.List(elts=entries, ctx=build.LOAD), *rest)
 
 
 def _entry(ctx: Context, field: tree.Field, hint: str = "") -> ast.expr:
