@@ -33,7 +33,9 @@ class Life:
     scripts: dict[int, Mapping[str, str]] = field(default_factory=dict)  # by generation
     unreadable: int = 0  # lines that are no events
     waiting: Counter[Queue] = field(default_factory=Counter)  # copies in each queue at this point
-    held: dict[Queue, Event] = field(default_factory=dict)  # queues that are held back at this point
+    held: dict[Queue, Event] = field(
+        default_factory=dict
+    )  # queues that are held back at this point
 
 
 def read(lines: Iterable[str], wanted: str) -> Life:

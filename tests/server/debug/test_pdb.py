@@ -98,9 +98,7 @@ def test_the_python_view_steps_through_generated_lines(start: Any, folder: Path)
     answers, _, code = talk(
         start, folder, "--view", "py", say="b mine/policy.lua:6; c; p twice; w; c; cl 1; c"
     )
-    assert re.search(
-        r"^> \S+\.py\(\d+\)validate_connect\(\)\n-> total = 0", answers[0], re.M
-    )
+    assert re.search(r"^> \S+\.py\(\d+\)validate_connect\(\)\n-> total = 0", answers[0], re.M)
     assert re.search(r"^> \S+\.py\(\d+\)double\(\)\n-> return twice", answers[2], re.M)
     assert answers[3].strip() == "2"
     assert "validate_connect()" in answers[4]
