@@ -150,6 +150,7 @@ class NoPolicy:
     """A generation without modules."""
 
     number = 1
+    registered: frozenset[str] = frozenset()
 
     def current(self) -> NoPolicy:
         return self

@@ -28,6 +28,10 @@ class FakeGeneration:
         assert callout in callouts(), callout
         self.functions.setdefault(callout, []).append(function)
 
+    @property
+    def registered(self) -> frozenset[str]:
+        return frozenset(self.functions)
+
     def has(self, callout: str) -> bool:
         return callout in self.functions
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Final
 
 from moonpost.policy.interface import Generation
@@ -178,9 +179,12 @@ MOMENTS: Final = (
 
 def registered(generation: Generation) -> frozenset[Moment]:
     """The moments at which some module wants to be asked. The others cost nothing."""
-    return frozenset(
-        moment for moment in MOMENTS if any(generation.has(name) for name in moment.callouts)
-    )
+    return _moments_of(generation.registered)
+
+
+@lru_cache
+def _moments_of(callouts: frozenset[str]) -> frozenset[Moment]:
+    return frozenset(moment for moment in MOMENTS if not callouts.isdisjoint(moment.callouts))
 
 
 # Arguments of each callout, by the names of the catalogue; the machine fills them by name.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from moonpost.policy.bridge import Bridge
@@ -58,6 +58,7 @@ class Generation:
         self.hashes = hashes  # path of each source file -> sha256
         self.users = 0
         self._bound = table_of(environment)
+        self.registered = frozenset(self._bound)
         self._bridge = bridge
         self._runner = runner
         self._on_idle = on_idle
@@ -86,9 +87,6 @@ class Generation:
             self._runner.run, rows, "validate_dealloc", state, (), None
         )
         return answer
-
-    def callouts(self) -> Iterable[str]:
-        return self._bound.keys()
 
     def hold(self) -> None:
         self.users += 1

@@ -55,6 +55,11 @@ class Generation(Protocol):
 
     number: int
 
+    @property
+    def registered(self) -> frozenset[str]:
+        """What any module registered; the same for the life of the generation."""
+        ...
+
     def has(self, callout: str) -> bool:
         """Whether any module registered it; a phase nobody registered costs nothing."""
         ...
