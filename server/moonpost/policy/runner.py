@@ -43,7 +43,7 @@ def bind(module: str, function: Callable[..., Any], registered: Table) -> Bound:
 
 def arguments(bound: Bound, self_table: Table, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The argument list of a call: cut or filled with nil to what the function names."""
-    if bound.takes is None:
+    if bound.takes is None or bound.takes == len(args) > 0:
         return (self_table, *args)
     filled = args[: bound.takes] + (None,) * (bound.takes - len(args))
     code = bound.function.__code__
@@ -93,6 +93,7 @@ class Runner:
         )
         enter(self._environment)
         enter_call(call)
+        verdicts = row.answers == "verdict"
         for bound in rows:
             outcome.ran += 1
             call.script = bound.module
@@ -104,9 +105,13 @@ class Runner:
             except PolicyLimit as limit:
                 outcome.error = blame.of_limit(limit, bound.module, callout)
             else:
-                self._judge(answer, bound.module, row, outcome)
+                if not (
+                    verdicts and answer.__class__ is int and answer == CONT
+                ):  # what most answer
+                    self._judge(answer, bound.module, row, outcome)
             finally:
-                self._clean_up(call)
+                while call.at_end:
+                    call.at_end.pop()()
             if outcome.error is not None or outcome.verdict == DONE:
                 break
         TIMINGS.add(callout, perf_counter() - began)
@@ -160,7 +165,3 @@ class Runner:
             outcome.results.append(answer)
             if row.answers in ("number", "hook") and answer not in (None, 0, False):
                 outcome.verdict = DONE  # the first module that answers something stops the others
-
-    def _clean_up(self, call: Call) -> None:
-        while call.at_end:
-            call.at_end.pop()()
