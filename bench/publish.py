@@ -80,7 +80,7 @@ def _bar(row: Row, top: int) -> list[str]:
         f'<text x="{LABEL_PX - 8}" y="{top + 12}" text-anchor="end">{label}</text>',
         f'<rect x="{LABEL_PX}" y="{top + 2}" width="{end - LABEL_PX:.1f}" height="12" fill="{colour}"/>',
         f'<line x1="{mark}" x2="{mark}" y1="{top}" y2="{top + 16}" stroke="black" stroke-width="2"/>',
-        f'<text x="{end + 5:.1f}" y="{top + 12}">{row.ratio:.2f}</text>',
+        f'<text x="{LABEL_PX + CHART_PX + 15}" y="{top + 12}">{row.ratio:.2f}</text>',
     ]
 
 
