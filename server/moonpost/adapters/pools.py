@@ -13,20 +13,10 @@ from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, TypeVar
 
+from moonpost.config.model import BUILT_IN_POOLS
 from msys.ports import Clock, Log, PortError, current
 
 T = TypeVar("T")
-
-BUILT_IN = {  # name -> concurrency, as Momentum has them; 0 runs jobs where they are asked for
-    "SwapOut": 5,
-    "SwapIn": 5,
-    "Unlink": 6,
-    "Batch_Unlink": 4,
-    "Close": 0,
-    "CPU": 4,
-    "IO": 50,
-    "SpoolIn": 1,
-}
 
 
 @dataclass(slots=True)
@@ -59,7 +49,7 @@ class LoopPools:
         self._log = log
         self._began = clock.monotonic()
         self._pools = {
-            name: _Pool(name, size) for name, size in (BUILT_IN | dict(sizes or {})).items()
+            name: _Pool(name, size) for name, size in {**BUILT_IN_POOLS, **(sizes or {})}.items()
         }
         self._tasks: set[asyncio.Task[Any]] = set()
 

@@ -38,7 +38,7 @@ CACHED = (
 # Libraries of the original that are part of moonpost: a script stanza for one loads nothing.
 BUILT_IN_SOURCES = frozenset({"msys.boot", "msys.adaptive"})
 
-# pool -> threads, as the original server has them
+# pool -> threads, as the original server has them; 0 runs jobs where they are asked for
 BUILT_IN_POOLS: Mapping[str, int] = {
     "SwapOut": 5,
     "SwapIn": 5,
