@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lua2py.check import check, known
+from lua2py.check import check, known, nils
 from lua2py.diagnostics import Diagnostic, table
 from lua2py.parse import parse
 from lua2py.scopes import resolve
@@ -195,6 +196,60 @@ def test_numbers_of_arguments(body: str, expected: list[str]) -> None:
 )
 def test_zero_is_true(body: str, expected: list[str]) -> None:
     assert said(module(body)) == expected
+
+
+NIL_FAILS = [
+    ("print(msg:header('From')[1]:lower())", ["4:L314 msg:header('From')[1]"]),
+    ("local all = msg:header('From') print('x' .. all[1])", ["4:L314 all[1]"]),
+    ("local all = msg:header('From') if #all > 0 then print('x' .. all[1]) end", []),
+    ("local one = msg:header('From')[1] if one then print(one:lower()) end", []),
+    ("local one = msg:header('From')[1] or '' print(one:lower())", []),
+    ("for i, one in ipairs(msg:header('From')) do print(one:lower()) end", []),
+    ("local user = msg:mailfrom():match('^(.-)@') print('x' .. user)", ["4:L314 user"]),
+    (
+        "local text = msg:mailfrom() print(text:match('@(.*)'):lower())",
+        ["4:L314 text:match('@(.*)')"],
+    ),
+    ("local u, d = msg:mailfrom():match('(.*)@(.*)') print(#d)", ["4:L314 d"]),
+    ("local u, d = msg:mailfrom():match('(.*)@(.*)') if u then print(#d) end", []),
+    (
+        "local u, d = msg:mailfrom():match('(.*)@(.*)') local t = u and {} if t then print(#d) end",
+        [],
+    ),
+    ("local text = msg:mailfrom() if text:find('@') then print(#text:match('@(.*)')) end", []),
+    ("local text = msg:mailfrom() assert(#text > 1) print(#text:match('.'))", []),
+    ("print(#msg:mailfrom():match('^%s*(.-)%s*$'))", []),
+    ("print(tonumber(msg:mailfrom()) + 1)", ["4:L314 tonumber(msg:mailfrom())"]),
+    ("print(tonumber(msg:mailfrom()) < 1)", ["4:L314 tonumber(msg:mailfrom())"]),
+    ("print(tonumber(msg:mailfrom()) == 1)", []),
+    ("print((tonumber(msg:mailfrom()) or 0) + 1)", []),
+    ("local file = io.open('x') file:close()", ["4:L314 file"]),
+    ("local file = assert(io.open('x')) file:close()", []),
+    ("local file = io.open('x') if not file then error('no x') end file:close()", []),
+    ("local file = io.open('x') pcall(function() file:close() end)", []),
+    (
+        "local row = msys.db.fetch_row('db', 'q') for k in pairs(row) do print(k) end",
+        ["4:L314 row"],
+    ),
+    ("local row = msys.db.fetch_row('db', 'q') row = row or {} print(row.name)", []),
+    ("local found = msys.pcre.match('a', 'b') print(found.user)", ["4:L314 found"]),
+    ("local found = msys.dnsLookup('a.example', 'a') print(found[1])", ["4:L314 found"]),
+    ("print(string.upper(os.getenv('HOME')))", ["4:L314 os.getenv('HOME')"]),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), NIL_FAILS)
+def test_nil_where_nil_fails(body: str, expected: list[str]) -> None:
+    assert said(module(body)) == expected
+
+
+def test_a_rule_that_breaks_is_told_as_a_mistake_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(subject: object) -> Iterator[Diagnostic]:
+        raise KeyError("x")
+
+    monkeypatch.setattr("lua2py.check.RULES", (broken, nils.nil_where_it_fails))
+    text = module("print(tonumber(msg:mailfrom()) + 1)")
+    assert [one.code for one in checked(text)] == ["L299", "L314"]
 
 
 def test_the_string_of_a_callout_equals_no_string() -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 
 from lua2py import tree
-from lua2py.check import arguments, modules, names, phases, verdicts
+from lua2py.check import arguments, modules, names, nils, phases, verdicts
 from lua2py.check.subject import Subject
 from lua2py.depth import deep_recursion
 from lua2py.diagnostics import Diagnostic, in_order, without_allowed
 from lua2py.scopes import Scopes
 from lua2py.source import SourceFile
+from lua2py.verify import internal_error
 
 Rule = Callable[[Subject], Iterator[Diagnostic]]
 
@@ -26,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     arguments.wrong_count,
     arguments.numbers_as_truth,
     arguments.strings_of_callouts,
+    nils.nil_where_it_fails,
     phases.wrong_phase,
     verdicts.verdicts,
     modules.modules,
@@ -51,7 +53,15 @@ def check(
     """
     with deep_recursion():
         subject = Subject(source, chunk, scopes, script_name)
-        found = [finding for rule in RULES for finding in rule(subject)]
+        found = [finding for rule in RULES for finding in _findings(rule, subject)]
         if provided is not None:
             found += names.not_provided(subject, frozenset(provided))
     return without_allowed(in_order(found), chunk.comments)
+
+
+def _findings(rule: Rule, subject: Subject) -> list[Diagnostic]:
+    """What a rule finds; a mistake of ours in one must not hide what the others find."""
+    try:
+        return list(rule(subject))
+    except Exception as error:
+        return [internal_error(error, subject.source)]

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lua2py import tree
 from lua2py.check import known
 from lua2py.diagnostics import Diagnostic
+from lua2py.facts.gather import gather
+from lua2py.facts.store import Facts, Siblings
 from lua2py.scopes import Scopes, Symbol
 from lua2py.source import SourceFile
 from lua2py.walk import children, nodes
@@ -60,6 +63,11 @@ class Subject:
         ]
         self.hooks = list(self._hooks())
         self.receivers = self._receivers()
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the inference knows when other scripts may share every global."""
+        return gather(self.chunk, Siblings(dynamic=True))
 
     def found(self, code: str, node: tree.Node | tree.Span, **args: object) -> Diagnostic:
         span = node if isinstance(node, tree.Span) else node.span

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 _MAGIC = frozenset("^$*+?.([%-")
 
 
@@ -24,6 +26,23 @@ def has_positions(pattern: str) -> bool:
 def positions(pattern: str) -> list[bool]:
     """For each capture of a well-formed pattern, whether it is a position."""
     return _scan(pattern) or []
+
+
+_EMPTY_FITS = re.compile(
+    r"(?:\((?=\))|[()]|(?:%[acdglpsuwxz]|%\W|\.|\[\^?\]?(?:%.|[^\]%])*\]|[^%.\[()^$*+?-])[*?-])*\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_ANYTHING = re.compile(r"\.[*-]")
+
+
+def always_matches(pattern: str) -> bool:
+    """Whether it matches any text: nothing need be there, and between two anchors a `.*` or `.-` takes the rest."""
+    inner = pattern.removeprefix("^")
+    at_end = inner.endswith("$") and not inner.endswith("%$")
+    inner = inner.removesuffix("$") if at_end else inner
+    if captures_of(pattern) is None or not _EMPTY_FITS.match(inner):
+        return False
+    return not (at_end and pattern.startswith("^")) or bool(_ANYTHING.search(inner))
 
 
 def _scan(pattern: str) -> list[bool] | None:
