@@ -1,0 +1,123 @@
+"""The message functions of the catalogue, called from compiled Lua in a simulated session."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from moonpost.cli.sim import command
+
+LETTER = (
+    b"From: Ann <ann@example.test>\r\nTo: Bob <bob@example.test>\r\nSubject: one\r\nX-Gone: x\r\n"
+    b"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=us-ascii\r\n\r\nHello big world\r\n"
+)
+HEAD = """\
+require("msys.core") require("msys.extended.message") require("msys.extended.message_routing")
+require("msys.extended.vctx") require("msys.extended.ac")
+local mod = {}
+"""
+CASES = [  # functions, Lua that runs when the message is whole, what it prints
+    (["msg:header"], 'msg:header("Subject", "two") print(msg:header("subject")[1])', ["two"]),
+    (["msg:header"], 'msg:header("X-Gone", nil) print(#msg:header("X-Gone"))', ["0"]),
+    (["msg:header"], 'msg:header("X-N", "1") msg:header("X-N", "2", "append") '
+     'print(#msg:header("X-N"))', ["2"]),
+    (["msg:context_set", "msg:context_get"],
+     'msg:context_set(msys.core.ECMESS_CTX_MESS, "k", "v") '
+     'print(msg:context_get(msys.core.ECMESS_CTX_MESS, "k"))', ["v"]),
+    (["msg:context_exists", "msg:context_delete", "msg:context_exists_and_get"],
+     'local M = msys.core.ECMESS_CTX_MESS msg:context_set(M, "k", "v") '
+     'print(msg:context_exists(M, "k"), msg:context_exists_and_get(M, "k")) '
+     'msg:context_delete(M, "k") print(msg:context_exists(M, "k"))', ["1\t1\tv", "0"]),
+    (["msg:mailfrom"], 'msg:mailfrom("new@example.test") print(msg:mailfrom())',
+     ["new@example.test"]),
+    (["msg:rcptto"], "print(msg:rcptto())", ["bob@example.test"]),
+    (["msg:get_message_size"], "print(msg:get_message_size() > 100)", ["true"]),
+    (["msg:body"], 'print(msg:body():find("Hello", 1, true))', ["1\t5"]),
+    (["msg:raw"], 'print((msg:raw()):find("X-Gone", 1, true) ~= nil)', ["true"]),
+    (["msg:text"], 'msg:text("fresh words") print(msg:raw():find("fresh words", 1, true) ~= nil)',
+     ["true"]),
+    (["msg:body_replace"], 'msg:body_replace("big", "small") '
+     'print(msg:raw():find("Hello small world", 1, true) ~= nil)', ["true"]),
+    (["msg:text_replace"], 'msg:text_replace("big", "small") '
+     'print(msg:raw():find("Hello small world", 1, true) ~= nil)', ["true"]),
+    (["msg:raw_replace"], 'msg:raw_replace("Hello", "Bye") '
+     'print(msg:raw():find("Bye big world", 1, true) ~= nil)', ["true"]),
+    (["msg:body_match"], 'print(msg:body_match("(b.g)")[1])', ["big"]),
+    (["msg:text_match"], 'print(msg:text_match("(b.g)")[1])', ["big"]),
+    (["msg:raw_match"], 'print(msg:raw_match("X-(Gone)")[1])', ["Gone"]),
+    (["msg:makeBoundary"], "print(msg:makeBoundary() ~= msg:makeBoundary())", ["true"]),
+    (["msg:mime", "msgpart:content_type"], "print(msg:mime():content_type().mimetype)", ["text/plain"]),
+    (["msg:mime", "msgpart:header"], 'print(msg:mime():header("Subject")[1])', ["one"]),
+    (["msg:mime", "msgpart:address_header"],
+     'print(msg:mime():address_header("From", "domain")[1])', ["example.test"]),
+    (["msgpart:body_match"], 'print(msg:mime():body_match("(b.g)")[1])', ["big"]),
+    (["msgpart:text_match"], 'print(msg:mime():text_match("(b.g)")[1])', ["big"]),
+    (["vctx:set", "vctx:get"], 'vctx:set(msys.core.VCTX_MESS, "k", "v") '
+     'print(vctx:get(msys.core.VCTX_MESS, "k"))', ["v"]),
+    (["msgpart:raw_match"], 'print(msg:mime():raw_match("X-(Gone)")[1])', ["Gone"]),
+    (["msgpart:text"], 'msg:mime(false):text("fresh") print(msg:mime():text())', ["fresh"]),
+    (["msgpart:text_replace"],
+     'msg:mime(false):text_replace("big", "small") print((msg:raw():find("small world", 1, true)) ~= nil)',
+     ["true"]),
+    (["msgpart:body_replace"],
+     'msg:mime(false):body_replace("big", "small") print((msg:raw():find("small world", 1, true)) ~= nil)',
+     ["true"]),
+    (["msgpart:raw_replace"],
+     'msg:mime(false):raw_replace("Hello", "Bye") print((msg:raw():find("Bye big", 1, true)) ~= nil)',
+     ["true"]),
+    (["msg:makeContainer", "msg:makePart", "msgpart:addLastChild", "msgpart:addFirstChild"],
+     'local box = msg:makeContainer("multipart/mixed") '
+     'print(box:addLastChild(msg:makePart("text/plain", "b")), '
+     'box:addFirstChild(msg:makePart("text/plain", "a")))', ["true\ttrue"]),
+    (["msgpart:insertAfter", "msgpart:insertBefore", "msgpart:unlink"],
+     'local box = msg:makeContainer("multipart/mixed") '
+     'local a, b, c = msg:makePart("text/plain", "a"), msg:makePart("text/plain", "b"), '
+     'msg:makePart("text/plain", "c") box:addLastChild(b) '
+     'print(c:insertAfter(b), a:insertBefore(b)) a:unlink()', ["true\ttrue"]),
+    (["msg.id", "msg.conn_id", "msg.batch_id"],
+     'print(#tostring(msg.id) > 0, #tostring(msg.conn_id) > 0, #tostring(msg.batch_id) > 0)',
+     ["true\ttrue\ttrue"]),
+    (["msg:reception_peer"], 'print(msg:reception_peer():match("^127.0.0.1") ~= nil)', ["true"]),
+    (["msg:listener_addr"], "print(type(msg:listener_addr()))", ["string"]),
+    (["msg:routing_domain"], 'msg:routing_domain("far.test") print(msg:routing_domain())',
+     ["far.test"]),
+    (["vctx:recipient_list"], "print(vctx:recipient_list()[1])", ["bob@example.test"]),
+    (["vctx:add_recipient"],
+     'vctx:add_recipient("cy@example.test") print(#vctx:recipient_list())', ["2"]),
+    (["vctx:remove_recipient"],
+     'vctx:add_recipient("cy@example.test") vctx:remove_recipient("bob@example.test") '
+     'print(vctx:recipient_list()[1])', ["cy@example.test"]),
+    (["ac:inbound_session_count"], "print(accept:inbound_session_count())", ["1"]),
+]  # fmt: skip
+NAMED = [
+    pytest.param(body, expected, marks=pytest.mark.from_lua(*names), id=f"{n}-{names[0]}")
+    for n, (names, body, expected) in enumerate(CASES)
+]
+
+
+def printed(folder: Path, body: str) -> list[str]:
+    """What the Lua prints in validate_data; an error in it fails the test."""
+    script = folder / "policy.lua"
+    script.write_text(
+        f"{HEAD}function mod:validate_data(msg, accept, vctx)\n{body}\n"
+        '  return msys.core.VALIDATE_CONT\nend\nmsys.registerModule("policy", mod)\n',
+        encoding="utf-8",
+    )
+    (folder / "letter.eml").write_bytes(LETTER)
+    done = CliRunner().invoke(
+        command, [str(script), "-m", str(folder / "letter.eml"), "--from", "ann@example.test",
+                  "--rcpt", "bob@example.test", "--json"],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    steps = [ran for phase in json.loads(done.stdout)["phases"] for ran in phase["callouts"]]
+    assert [ran["error"] for ran in steps] == [None]
+    lines: list[str] = steps[0]["printed"]
+    return lines
+
+
+@pytest.mark.parametrize(("body", "expected"), NAMED)
+def test_a_function_has_its_effect(tmp_path: Path, body: str, expected: list[str]) -> None:
+    assert printed(tmp_path, body) == expected
