@@ -39,8 +39,13 @@ def _codes() -> dict[CodeType, str]:
 
 
 def _is_from_lua(frame: FrameType | None) -> bool:
-    """Whether the first caller that is no helper of the language is a compiled module."""
-    while frame is not None and frame.f_code.co_filename.startswith(HELPERS):
+    """Whether the first caller that is no helper of the language is a compiled module.
+
+    A `__call__` is one too: `vctx.disconnect` is a field to read and a method to call.
+    """
+    while frame is not None and (
+        frame.f_code.co_filename.startswith(HELPERS) or frame.f_code.co_name == "__call__"
+    ):
         frame = frame.f_back
     return frame is not None and frame.f_code.co_filename in registered_maps()
 

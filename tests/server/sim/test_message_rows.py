@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -90,6 +91,15 @@ CASES = [  # functions, Lua that runs when the message is whole, what it prints
     (["vctx:remove_recipient"],
      'vctx:add_recipient("cy@example.test") vctx:remove_recipient("bob@example.test") '
      'print(vctx:recipient_list()[1])', ["cy@example.test"]),
+    (["msg:code"], 'msg:code("554", "5.4.7 too old") print(msg:code())', ["554 5.4.7 too old"]),
+    (["msg:get_delivery_method"], "print(msg:get_delivery_method():lower())", ["esmtp"]),
+    (["msg:get_envelope2"],
+     'local name, domain = msys.core.string_new(), msys.core.string_new() '
+     'print((msg:get_envelope2(msys.core.EC_MSG_ENV_TO, name, domain)), '
+     'tostring(name), tostring(domain))', ["1\tbob\texample.test"]),
+    (["msg:build"], 'local new = msys.core.ec_message_new(nil) '
+     'new:build({Subject = "made"}, {["text/plain"] = "words"}, {}) '
+     'print(new:header("Subject")[1])', ["made"]),
     (["ac:inbound_session_count"], "print(accept:inbound_session_count())", ["1"]),
 ]  # fmt: skip
 NAMED = [
@@ -98,11 +108,33 @@ NAMED = [
 ]
 
 
-def printed(folder: Path, body: str) -> list[str]:
-    """What the Lua prints in validate_data; an error in it fails the test."""
+SESSIONS = [  # functions, callout, Lua, phase, what its reply has
+    (["ac:esmtp_capability_add"], "validate_ehlo(ehlo, accept, vctx)",
+     'accept:esmtp_capability_add("XFRESH 1")', "ehlo", (250, "XFRESH 1")),
+    (["vctx:set_code"], "validate_data(msg, accept, vctx)",
+     'vctx:set_code(554, "5.7.1 unwanted words")', "data", (554, "5.7.1 unwanted words")),
+    (["vctx:disconnect"], "validate_rcptto(msg, rcpt, accept, vctx)",
+     'vctx:disconnect(421, "4.7.0 come later")', "rcpt", (421, "4.7.0 come later")),
+    (["msg:discard"], "validate_data(msg, accept, vctx)",
+     'msg:discard("550 5.7.1 dropped")', "data", (250, "")),
+]  # fmt: skip
+WRONG = [  # a function, Lua that passes what it does not take, the argument that the error names
+    ("msg:header", "msg:header(nil)", "bad argument #1 to 'header'"),
+    ("msg:context_get", "msg:context_get(nil, 'k')", "bad argument #1 to 'context_get'"),
+    ("msg:body_match", "msg:body_match(nil)", "bad argument #1 to 'body_match'"),
+    ("msg:raw_replace", "msg:raw_replace('a', nil)", "bad argument #2 to 'raw_replace'"),
+    ("msg:makePart", "msg:makePart(nil)", "bad argument #1 to 'makePart'"),
+    ("msgpart:addLastChild", "msg:mime(false):addLastChild(nil)", "bad argument #1 to 'addLastChild'"),
+    ("vctx:set_code", "vctx:set_code({}, 'x')", "bad argument #1 to 'set_code'"),
+    ("vctx:add_recipient", "vctx:add_recipient(nil)", "bad argument #1 to 'add_recipient'"),
+]  # fmt: skip
+
+
+def play(folder: Path, callout: str, body: str) -> list[dict[str, Any]]:
+    """The phases of a session in which the callout runs the Lua; an error in it fails the test."""
     script = folder / "policy.lua"
     script.write_text(
-        f"{HEAD}function mod:validate_data(msg, accept, vctx)\n{body}\n"
+        f"{HEAD}function mod:{callout}\n{body}\n"
         '  return msys.core.VALIDATE_CONT\nend\nmsys.registerModule("policy", mod)\n',
         encoding="utf-8",
     )
@@ -111,13 +143,60 @@ def printed(folder: Path, body: str) -> list[str]:
         command, [str(script), "-m", str(folder / "letter.eml"), "--from", "ann@example.test",
                   "--rcpt", "bob@example.test", "--json"],
     )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    steps = [ran for phase in json.loads(done.stdout)["phases"] for ran in phase["callouts"]]
-    assert [ran["error"] for ran in steps] == [None]
-    lines: list[str] = steps[0]["printed"]
+    phases: list[dict[str, Any]] = json.loads(done.stdout)["phases"]
+    ran = [ran for phase in phases for ran in phase["callouts"]]
+    assert [each["error"] for each in ran] == [None], done.output
+    return phases
+
+
+def printed(folder: Path, body: str) -> list[str]:
+    """What the Lua prints in validate_data."""
+    phases = play(folder, "validate_data(msg, accept, vctx)", body)
+    lines: list[str] = [
+        line for phase in phases for ran in phase["callouts"] for line in ran["printed"]
+    ]
     return lines
 
 
 @pytest.mark.parametrize(("body", "expected"), NAMED)
 def test_a_function_has_its_effect(tmp_path: Path, body: str, expected: list[str]) -> None:
     assert printed(tmp_path, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("callout", "body", "phase", "reply"),
+    [
+        pytest.param(*rest, marks=pytest.mark.from_lua(*names), id=names[0])
+        for names, *rest in SESSIONS
+    ],
+)
+def test_a_function_changes_the_reply(
+    tmp_path: Path, callout: str, body: str, phase: str, reply: tuple[int, str]
+) -> None:
+    said = next(each["reply"] for each in play(tmp_path, callout, body) if each["phase"] == phase)
+    assert said["code"] == reply[0]
+    assert reply[1] in said["text"]
+
+
+@pytest.mark.from_lua("ac:esmtp_capability_remove")
+def test_a_removed_capability_is_not_offered(tmp_path: Path) -> None:
+    phases = play(tmp_path, "validate_ehlo(ehlo, accept, vctx)",
+                  'accept:esmtp_capability_remove("PIPELINING")')  # fmt: skip
+    assert "PIPELINING" not in phases[1]["reply"]["text"].split("\n")
+
+
+@pytest.mark.from_lua("vctx:tarpit")
+def test_a_tarpit_holds_the_session(tmp_path: Path) -> None:
+    phases = play(tmp_path, "validate_connect(accept, vctx)", "vctx:tarpit(3)")
+    assert phases[0]["held_s"] == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [pytest.param(*rest, marks=pytest.mark.from_lua(name), id=name) for name, *rest in WRONG],
+)
+def test_a_wrong_argument_is_an_error_that_names_it(tmp_path: Path, body: str, text: str) -> None:
+    lines = printed(tmp_path, f"print(pcall(function() {body} end))")
+    assert len(lines) == 1
+    assert lines[0].startswith("false\t")
+    assert text in lines[0]
