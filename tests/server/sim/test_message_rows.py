@@ -100,6 +100,10 @@ CASES = [  # functions, Lua that runs when the message is whole, what it prints
     (["msg:build"], 'local new = msys.core.ec_message_new(nil) '
      'new:build({Subject = "made"}, {["text/plain"] = "words"}, {}) '
      'print(new:header("Subject")[1])', ["made"]),
+    (["msg:forward"], 'print(msg:forward("ann@example.test", "cy@example.test", "see below"))',
+     ["true"]),
+    (["msg:inject"], 'print(msg:inject("ann@example.test", "cy@example.test"))', ["true"]),
+    (["msg:binding"], 'print(msg:binding("default"))', ["nil"]),  # only set_binding may choose
     (["ac:inbound_session_count"], "print(accept:inbound_session_count())", ["1"]),
 ]  # fmt: skip
 NAMED = [
